@@ -1,0 +1,16 @@
+// All of the engine.
+#pragma once
+
+#include <autodiff/backward.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/threads.hpp>
+#include <autodiff/gradcheck.hpp>
+#include <autodiff/ops/create.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/index.hpp>
+#include <autodiff/ops/linalg.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/random.hpp>
+#include <autodiff/tape.hpp>
+#include <autodiff/tensor.hpp>

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <autodiff/tape.hpp>
+#include <span>
+
+namespace xgrad {
+
+/// Computes the values of several tensors together.
+void evaluate(std::span<const Tensor> tensors);
+
+namespace detail {
+
+/// Computes the values of nodes and of whatever they need that is not computed yet.
+void evaluate(std::span<Node* const> roots);
+inline void evaluate(Node* root) { evaluate(std::span<Node* const>(&root, 1)); }
+
+/// Makes the value of a node row-major without gaps.
+void make_contiguous(Node& node);
+
+/// A contiguous copy of `source` into `target`, which has as many elements and the same dtype.
+void copy_contiguous(const Array& source, void* target);
+
+}  // namespace detail
+}  // namespace xgrad

@@ -1,0 +1,98 @@
+// Elementwise functions. All broadcast by NumPy's rules and promote dtypes (see Operand); functions that have no
+// integer values (exp, sin, division, ...) turn int64 and bool inputs into float64. All throw std::invalid_argument,
+// naming the function and the shapes, when shapes do not broadcast. Where a derivative is infinite or undefined, a
+// cotangent of zero stays zero: what `where` masks out leaves no trace in a gradient.
+#pragma once
+
+#include <autodiff/tensor.hpp>
+
+namespace xgrad {
+
+/// a + b.
+Tensor add(const Operand& a, const Operand& b);
+/// a - b. Throws std::invalid_argument for bool.
+Tensor subtract(const Operand& a, const Operand& b);
+/// a · b.
+Tensor multiply(const Operand& a, const Operand& b);
+/// a / b; true division, also of integers. d/da = 1/b, d/db = -a/b².
+Tensor divide(const Operand& a, const Operand& b);
+/// -x. Throws std::invalid_argument for bool.
+Tensor negative(const Tensor& x);
+/// aᵇ. d/da = b·aᵇ⁻¹ (0 where b = 0), d/db = aᵇ·ln a (0 where a = 0 and b > 0); NaN where a < 0 and b is not a whole
+/// number. int64 to a negative int64 power throws std::domain_error at the call.
+Tensor power(const Operand& a, const Operand& b);
+
+inline Tensor operator+(const Tensor& a, const Operand& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Operand& b) { return subtract(a, b); }
+inline Tensor operator*(const Tensor& a, const Operand& b) { return multiply(a, b); }
+inline Tensor operator/(const Tensor& a, const Operand& b) { return divide(a, b); }
+template <Number T>
+Tensor operator+(T a, const Tensor& b) {
+  return add(a, b);
+}
+template <Number T>
+Tensor operator-(T a, const Tensor& b) {
+  return subtract(a, b);
+}
+template <Number T>
+Tensor operator*(T a, const Tensor& b) {
+  return multiply(a, b);
+}
+template <Number T>
+Tensor operator/(T a, const Tensor& b) {
+  return divide(a, b);
+}
+inline Tensor operator-(const Tensor& x) { return negative(x); }
+
+/// eˣ.
+Tensor exp(const Tensor& x);
+/// ln x; -inf at 0, NaN below. d/dx = 1/x.
+Tensor log(const Tensor& x);
+/// ln(1 + x), accurate near 0. d/dx = 1/(1 + x).
+Tensor log1p(const Tensor& x);
+/// eˣ - 1, accurate near 0. d/dx = eˣ.
+Tensor expm1(const Tensor& x);
+/// √x; NaN below 0. d/dx = 1/(2√x), infinite at 0.
+Tensor sqrt(const Tensor& x);
+/// x².
+Tensor square(const Tensor& x);
+/// |x|. d/dx = sign(x), 0 at 0.
+Tensor abs(const Tensor& x);
+/// -1, 0 or 1. Its derivative is 0.
+Tensor sign(const Tensor& x);
+/// Of radians.
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+/// d/dx = 1 - tanh²x.
+Tensor tanh(const Tensor& x);
+/// The logistic function 1 / (1 + e⁻ˣ). d/dx = σ(x)(1 - σ(x)).
+Tensor sigmoid(const Tensor& x);
+/// max(x, 0). d/dx = 1 for x > 0, else 0 (0 at 0).
+Tensor relu(const Tensor& x);
+
+/// The larger; NaN if either is. At a tie each gets half of the cotangent.
+Tensor maximum(const Operand& a, const Operand& b);
+/// The smaller; NaN if either is. At a tie each gets half of the cotangent.
+Tensor minimum(const Operand& a, const Operand& b);
+/// min(max(x, low), high). d/dx = 1 for low <= x <= high (1 at a bound), else 0; the bounds get no gradient.
+Tensor clip(const Tensor& x, const Operand& low, const Operand& high);
+/// a where `condition` holds, else b; the branch not taken gets a cotangent of zero, whatever its value.
+/// Throws std::invalid_argument when `condition` is not bool.
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+
+/// Comparisons give bool, without gradient.
+Tensor equal(const Operand& a, const Operand& b);
+Tensor not_equal(const Operand& a, const Operand& b);
+Tensor less(const Operand& a, const Operand& b);
+Tensor less_equal(const Operand& a, const Operand& b);
+Tensor greater(const Operand& a, const Operand& b);
+Tensor greater_equal(const Operand& a, const Operand& b);
+
+inline Tensor operator==(const Tensor& a, const Operand& b) { return equal(a, b); }
+inline Tensor operator!=(const Tensor& a, const Operand& b) { return not_equal(a, b); }
+inline Tensor operator<(const Tensor& a, const Operand& b) { return less(a, b); }
+inline Tensor operator<=(const Tensor& a, const Operand& b) { return less_equal(a, b); }
+inline Tensor operator>(const Tensor& a, const Operand& b) { return greater(a, b); }
+inline Tensor operator>=(const Tensor& a, const Operand& b) { return greater_equal(a, b); }
+
+}  // namespace xgrad

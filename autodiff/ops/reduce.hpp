@@ -1,0 +1,27 @@
+// Reductions over any axes: none named means all. With `keepdims` reduced axes stay with extent 1. All throw
+// std::invalid_argument, naming the function and the shape, for an axis out of range or given twice.
+#pragma once
+
+#include <autodiff/tensor.hpp>
+
+namespace xgrad {
+
+/// Σ x, summed pairwise; int64 of bool. Of nothing: 0.
+Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// Σ x / n; float64 of int64 and bool. Of nothing: NaN.
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// The largest, NaN if any is. Elements that tie share the cotangent equally. Throws std::invalid_argument over nothing.
+Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// The smallest, as `max`.
+Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// ln Σ eˣ without overflow; -inf of nothing and of all -inf, whose cotangent is 0. d/dx = e^(x - logsumexp x).
+Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+/// Index of the largest along one axis, the first at a tie; int64, no gradient. NaN counts as the largest.
+Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims = false);
+
+/// eˣ / Σ eˣ along an axis, without overflow. NaN for a row of -inf.
+Tensor softmax(const Tensor& x, std::int64_t axis = -1);
+/// x - ln Σ eˣ along an axis, without overflow. NaN for a row of -inf.
+Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
+
+}  // namespace xgrad

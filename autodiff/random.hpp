@@ -1,0 +1,33 @@
+#pragma once
+
+#include <autodiff/tensor.hpp>
+#include <random>
+
+namespace xgrad {
+
+/// A seeded source of random tensors, by NumPy's names. The same seed gives the same values.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : engine_(seed) {}
+
+  /// Uniform in [low, high). Throws std::invalid_argument unless low <= high, both finite, and `dtype` is floating.
+  Tensor uniform(const Shape& shape, double low = 0, double high = 1, DType dtype = DType::float32);
+  /// Gaussian of the mean and standard deviation given. Throws std::invalid_argument for a negative deviation.
+  Tensor normal(const Shape& shape, double mean = 0, double standard_deviation = 1, DType dtype = DType::float32);
+  /// Uniform int64 in [low, high). Throws std::invalid_argument unless low < high.
+  Tensor integers(const Shape& shape, std::int64_t low, std::int64_t high);
+  /// 0 … n-1 in random order, int64.
+  Tensor permutation(std::int64_t n);
+
+  std::mt19937_64& engine() { return engine_; }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// The generator that layers draw their initial weights from unless given another; of the calling thread, seeded with 0.
+Generator& default_generator();
+/// Seeds `default_generator`.
+void manual_seed(std::uint64_t seed);
+
+}  // namespace xgrad

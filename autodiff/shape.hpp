@@ -1,0 +1,54 @@
+#pragma once
+
+#include <autodiff/detail/xt.hpp>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xgrad {
+
+/// Extents of a tensor, outermost first: a small vector that keeps four on the spot. `Shape{}` is that of a scalar.
+using Shape = xt::svector<std::int64_t, 4>;
+/// Steps between neighbours along each axis, in elements.
+using Strides = xt::svector<std::int64_t, 4>;
+
+/// "(2, 3)", "(4,)", "()", as NumPy prints it.
+std::string to_string(const Shape& shape);
+
+/// Number of elements; 1 for a scalar.
+std::int64_t size_of(const Shape& shape);
+
+/// Strides of row-major storage.
+Strides contiguous_strides(const Shape& shape);
+
+/// The shape `a` and `b` broadcast to, by NumPy's rules.
+/// Throws std::invalid_argument naming `op` and both shapes when an axis differs and neither is 1.
+Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b);
+
+/// `axis` counted from the front. Throws std::invalid_argument naming `op` unless -rank <= axis < rank.
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank);
+
+/// Throws std::invalid_argument naming `op` when an extent is negative or the number of elements overflows.
+void check_shape(std::string_view op, const Shape& shape);
+
+/// The axes of a reduction: one, several, or all of them (the default). Negative axes count from the end.
+class Axes {
+ public:
+  Axes() = default;
+  Axes(int axis) : all_(false), axes_{axis} {}
+  Axes(std::int64_t axis) : all_(false), axes_{axis} {}
+  Axes(std::initializer_list<std::int64_t> axes) : all_(false), axes_(axes) {}
+  Axes(std::vector<std::int64_t> axes) : all_(false), axes_(std::move(axes)) {}
+
+  /// Sorted and counted from the front. Throws std::invalid_argument naming `op` for an axis out of range or given twice.
+  std::vector<std::int64_t> normalize(std::string_view op, std::size_t rank) const;
+
+ private:
+  bool all_ = true;
+  std::vector<std::int64_t> axes_;
+};
+
+}  // namespace xgrad

@@ -1,0 +1,248 @@
+#pragma once
+
+#include <autodiff/detail/ref.hpp>
+#include <autodiff/detail/xt.hpp>
+#include <autodiff/dtype.hpp>
+#include <autodiff/shape.hpp>
+#include <functional>
+#include <initializer_list>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace xgrad {
+
+class Tensor;
+
+namespace detail {
+struct Node;
+
+/// A constant leaf of row-major values; `fill` writes them all.
+Tensor make_leaf(Shape shape, DType dtype, const std::function<void(void*)>& fill);
+Tensor make_leaf_copy(Shape shape, DType dtype, const void* values);
+}  // namespace detail
+
+/// An xtensor expression of numbers.
+template <class E>
+concept XtExpression = xt::is_xexpression<E>::value && Number<typename E::value_type>;
+
+/// One entry of `Tensor::slice`: an index, or xtensor's `range`, `all`, `newaxis`, `ellipsis`.
+class Slice {
+ public:
+  enum class Kind : std::uint8_t { index, range, all, newaxis, ellipsis };
+  struct Range {
+    std::int64_t start, size, step;
+  };
+
+  Slice(std::integral auto index) : kind(Kind::index), index(static_cast<std::int64_t>(index)) {}
+  Slice(xt::xall_tag) : kind(Kind::all) {}
+  Slice(xt::xnewaxis_tag) : kind(Kind::newaxis) {}
+  Slice(xt::xellipsis_tag) : kind(Kind::ellipsis) {}
+  template <class A, class B, class C>
+  Slice(const xt::xrange_adaptor<A, B, C>& range) : kind(Kind::range), resolve([range](std::int64_t extent) {
+    const auto of_axis = range.get(static_cast<std::size_t>(extent));
+    const auto size = static_cast<std::int64_t>(of_axis.size());
+    return Range{size > 0 ? static_cast<std::int64_t>(of_axis(0)) : 0, size,
+                 size > 1 ? static_cast<std::int64_t>(of_axis(1)) - static_cast<std::int64_t>(of_axis(0)) : 1};
+  }) {}
+
+  Kind kind;
+  std::int64_t index = 0;
+  std::function<Range(std::int64_t extent)> resolve;
+};
+
+/// A read-only xtensor array over a tensor's values; it keeps them alive.
+template <Element T>
+using ArrayView = xt::xarray_adaptor<xt::xbuffer_adaptor<const T*, xt::smart_ownership, std::shared_ptr<const void>>,
+                                     xt::layout_type::row_major, std::vector<std::size_t>>;
+
+/// A handle to a node of the recording: an op and its inputs, a shape, a dtype, and the value once it is computed.
+///
+/// Copying a handle copies no values. Values never change, except those of a leaf through `assign` (or an optimiser).
+/// Applying an op checks its arguments, infers shape and dtype, and records; the value is computed when it is first
+/// read. A default-made handle is undefined: using it throws std::logic_error.
+class Tensor {
+ public:
+  Tensor() = default;
+
+  /// A leaf holding the values of an xtensor expression. Integer expressions become int64.
+  template <XtExpression E>
+  Tensor(const E& expression);
+  /// A scalar: double gives float64, float float32, bool bool, other integers int64.
+  template <Number T>
+  Tensor(T value) {
+    const auto element = static_cast<element_t<T>>(value);
+    *this = detail::make_leaf_copy({}, dtype_of<T>, &element);
+  }
+  /// A vector or, from nested lists of equal lengths, a matrix or a stack of matrices.
+  template <Number T>
+  Tensor(std::initializer_list<T> values) : Tensor(xt::xarray<T>(values)) {}
+  template <Number T>
+  Tensor(std::initializer_list<std::initializer_list<T>> values);
+  template <Number T>
+  Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values);
+
+  bool defined() const noexcept { return static_cast<bool>(node_); }
+  const Shape& shape() const;
+  /// Extent of one axis; negative counts from the end.
+  std::int64_t shape(std::int64_t axis) const;
+  std::size_t dim() const { return shape().size(); }
+  std::int64_t size() const;
+  DType dtype() const;
+  /// A leaf was made from values, or detached; other tensors are results of ops.
+  bool is_leaf() const;
+
+  /// The values, computed if they are not yet, as a row-major xtensor array without a copy.
+  /// Throws std::invalid_argument when `T` is not the tensor's dtype.
+  template <Element T>
+  ArrayView<T> array() const {
+    return ArrayView<T>(xt::xbuffer_adaptor<const T*, xt::smart_ownership, std::shared_ptr<const void>>(
+                            static_cast<const T*>(data(dtype_of<T>)), static_cast<std::size_t>(size()), keep()),
+                        std::vector<std::size_t>(shape().begin(), shape().end()));
+  }
+  /// The only element of a tensor of size one, converted to `T`. Throws std::invalid_argument for any other size.
+  template <Number T = double>
+  T item() const {
+    return static_cast<T>(item_as_double_or_int<std::is_integral_v<T>>());
+  }
+  /// The row-major values of the dtype given, computed if they are not yet; throws std::invalid_argument for another.
+  /// Valid while a handle to this tensor lives and is not assigned to.
+  const void* data(DType dtype) const;
+  template <Element T>
+  const T* data() const {
+    return static_cast<const T*>(data(dtype_of<T>));
+  }
+
+  /// The same values in another dtype; differentiable between the floating types.
+  Tensor to(DType dtype) const;
+  /// A leaf with the same value, through which no gradient flows.
+  Tensor detach() const;
+  /// Computes the value now. Returns *this.
+  const Tensor& evaluate() const;
+
+  bool requires_grad() const;
+  /// Makes a leaf gather gradients, or stop. Throws std::logic_error for the result of an op or for an undefined
+  /// tensor, std::invalid_argument for int64 and bool.
+  Tensor& set_requires_grad(bool requires_grad = true);
+  /// The gradient that `backward` has accumulated in this leaf; undefined when there is none.
+  Tensor grad() const;
+  void set_grad(Tensor gradient);
+  void zero_grad();
+  /// Replaces the value of a leaf for every handle to it. Whatever was recorded before keeps the old value, so a pending
+  /// backward stays right. Throws std::logic_error for the result of an op, std::invalid_argument for another shape;
+  /// values are cast to the leaf's dtype.
+  void assign(const Tensor& value);
+
+  /// Gradients of this tensor with respect to every leaf that requires them, added into their `grad()`.
+  /// `cotangent` defaults to 1 for a tensor of one element and must have this tensor's shape.
+  /// Unless `retain_graph` is set the recording is freed; going through it again throws std::logic_error.
+  /// Throws std::logic_error when nothing here requires a gradient, std::invalid_argument for a missing or misshaped cotangent.
+  void backward(const Tensor& cotangent = {}, bool retain_graph = false) const;
+
+  /// The part selected by indices and xtensor's `range(a, b[, step])`, `all()`, `newaxis()`, `ellipsis()`, as NumPy's
+  /// basic indexing: no copy, bounds of ranges clamp, an index out of range throws std::out_of_range, too many entries
+  /// std::invalid_argument.
+  Tensor slice(const std::vector<Slice>& slices) const;
+  template <class... S>
+    requires(std::constructible_from<Slice, S> && ...)
+  Tensor slice(S... slices) const {
+    return slice(std::vector<Slice>{Slice(slices)...});
+  }
+
+  // Members for what is most often chained; see ops/ for the functions.
+  Tensor reshape(const Shape& shape) const;
+  Tensor transpose() const;
+  Tensor sum(const Axes& axes = {}, bool keepdims = false) const;
+  Tensor mean(const Axes& axes = {}, bool keepdims = false) const;
+
+  /// The same node: two handles to one recording.
+  bool is(const Tensor& other) const noexcept { return node_ == other.node_; }
+
+  /// For the engine and the writers of ops.
+  explicit Tensor(detail::Ref<detail::Node> node) noexcept;
+  detail::Node* node() const noexcept { return node_.get(); }
+  Tensor(const Tensor&) noexcept;
+  Tensor(Tensor&&) noexcept;
+  Tensor& operator=(const Tensor&) noexcept;
+  Tensor& operator=(Tensor&&) noexcept;
+  ~Tensor();
+
+ private:
+  std::shared_ptr<const void> keep() const;
+  double item_double() const;
+  std::int64_t item_int() const;
+  template <bool integral>
+  auto item_as_double_or_int() const {
+    if constexpr (integral) return item_int();
+    else return item_double();
+  }
+
+  detail::Ref<detail::Node> node_;
+};
+
+/// Values, shape and dtype: `tensor([[1., 2.]], shape=(1, 2), dtype=float64)`.
+std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
+std::string to_string(const Tensor& tensor);
+
+/// An argument of an elementwise function: a tensor, or a C++ number, which takes the dtype of the tensors beside it
+/// (`x * 2.5` stays float32 when x is; with an int64 or bool tensor a floating number gives float64).
+class Operand {
+ public:
+  Operand(const Tensor& tensor) : tensor_(&tensor) {}
+  template <Number T>
+  Operand(T value) : dtype_(dtype_of<T>), value_(static_cast<double>(value)) {
+    if constexpr (std::is_integral_v<T>) integer_ = static_cast<std::int64_t>(value);
+  }
+
+  bool is_number() const { return tensor_ == nullptr; }
+  DType dtype() const { return tensor_ ? tensor_->dtype() : dtype_; }
+  /// The tensor, or a scalar tensor of the number; cast to `dtype`.
+  Tensor to(DType dtype) const;
+
+ private:
+  const Tensor* tensor_ = nullptr;
+  DType dtype_ = DType::float64;
+  double value_ = 0;
+  std::int64_t integer_ = 0;
+};
+
+// Definitions of the templates above.
+
+template <XtExpression E>
+Tensor::Tensor(const E& expression) {
+  using T = element_t<typename E::value_type>;
+  Shape shape(expression.dimension());
+  for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = static_cast<std::int64_t>(expression.shape()[i]);
+  *this = detail::make_leaf(shape, dtype_of<T>, [&](void* values) {
+    const std::vector<std::size_t> extents(shape.begin(), shape.end());
+    auto target = xt::adapt<xt::layout_type::row_major>(static_cast<T*>(values), static_cast<std::size_t>(size_of(shape)),
+                                                        xt::no_ownership(), extents);
+    if constexpr (std::is_same_v<T, typename E::value_type>) xt::noalias(target) = expression;
+    else xt::noalias(target) = xt::cast<T>(expression);
+  });
+}
+
+namespace detail {
+[[noreturn]] void throw_ragged_list();
+}
+
+template <Number T>
+Tensor::Tensor(std::initializer_list<std::initializer_list<T>> values) {
+  for (const auto& row : values)
+    if (row.size() != values.begin()->size()) detail::throw_ragged_list();
+  *this = Tensor(xt::xarray<T>(values));
+}
+
+template <Number T>
+Tensor::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values) {
+  for (const auto& matrix : values) {
+    if (matrix.size() != values.begin()->size()) detail::throw_ragged_list();
+    for (const auto& row : matrix)
+      if (row.size() != values.begin()->begin()->size()) detail::throw_ragged_list();
+  }
+  *this = Tensor(xt::xarray<T>(values));
+}
+
+}  // namespace xgrad
