@@ -111,8 +111,10 @@ struct Node : Counted {
   bool requires_grad = false;
   bool evaluated = false;
   bool released = false;         ///< a backward has freed what led here
+  bool marked = false;           ///< seen by the evaluation under way
   std::uint32_t pending = 0;     ///< about how many nodes await evaluation up to here
-  std::uint32_t slot = 0;        ///< index of this node in the replay or evaluation under way
+  std::uint32_t slot = 0;        ///< place in the replay under way, from 1
+  std::uint64_t pending_bytes = 0;
   std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
   Value value;
   Ref<Leaf> leaf;                ///< of a leaf that gathers gradients
@@ -138,6 +140,12 @@ const std::shared_ptr<const Op>& shared_op() {
 
 /// Throws std::logic_error naming `op` when a tensor is undefined.
 void check_defined(std::string_view op, const Tensor& tensor);
+
+/// As `Tensor::assign`, but the leaf takes on the value's dtype.
+void assign_as(Tensor& leaf, const Tensor& value);
+
+/// The node that recordings refer to: that of a leaf's value of now.
+inline Node* resolve(Node* node) { return node->current ? node->current.get() : node; }
 
 }  // namespace detail
 

@@ -197,7 +197,11 @@ class Operand {
   }
 
   bool is_number() const { return tensor_ == nullptr; }
+  /// The number, as double.
+  double number() const { return value_; }
   DType dtype() const { return tensor_ ? tensor_->dtype() : dtype_; }
+  /// Throws std::logic_error naming `op` for an undefined tensor.
+  void check(std::string_view op) const;
   /// The tensor, or a scalar tensor of the number; cast to `dtype`.
   Tensor to(DType dtype) const;
 

@@ -67,6 +67,8 @@ Tensor cos(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// The logistic function 1 / (1 + e⁻ˣ). d/dx = σ(x)(1 - σ(x)).
 Tensor sigmoid(const Tensor& x);
+/// The error function 2/√π ∫₀ˣ e^(-t²) dt. d/dx = 2/√π · e^(-x²).
+Tensor erf(const Tensor& x);
 /// max(x, 0). d/dx = 1 for x > 0, else 0 (0 at 0).
 Tensor relu(const Tensor& x);
 

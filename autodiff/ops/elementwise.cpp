@@ -1,0 +1,184 @@
+#include <autodiff/ops/elementwise_ops.hpp>
+#include <initializer_list>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using namespace detail;
+
+/// The dtype that operands promote to: tensors among themselves, numbers then only by kind.
+DType common_dtype(std::initializer_list<const Operand*> operands) {
+  bool tensors = false;
+  DType dtype = DType::bool_;
+  for (const Operand* operand : operands)
+    if (!operand->is_number()) {
+      dtype = promote(dtype, operand->dtype());
+      tensors = true;
+    }
+  for (const Operand* operand : operands) {
+    if (!operand->is_number()) continue;
+    const DType number = operand->dtype();
+    if (!tensors) dtype = promote(dtype, number);
+    else if (is_floating(number) && !is_floating(dtype)) dtype = DType::float64;
+    else if (number == DType::int64 && dtype == DType::bool_) dtype = DType::int64;
+  }
+  return dtype;
+}
+
+DType to_floating(DType dtype) { return is_floating(dtype) ? dtype : DType::float64; }
+
+template <class O>
+Tensor unary(const Tensor& x) {
+  check_defined(O::title, x);
+  const DType dtype = O::integral ? x.dtype() : to_floating(x.dtype());
+  const Tensor input = x.to(dtype);
+  return record(shared_op<O>(), std::span(&input, 1), x.shape(), dtype);
+}
+
+void check_operands(std::string_view op, std::initializer_list<const Operand*> operands) {
+  for (const Operand* operand : operands) operand->check(op);
+}
+
+template <class O>
+Tensor binary(const Operand& a, const Operand& b, DType result, DType dtype) {
+  const Tensor inputs[] = {a.to(dtype), b.to(dtype)};
+  return record(shared_op<O>(), inputs, broadcast_shapes(O::title, inputs[0].shape(), inputs[1].shape()), result);
+}
+
+template <class O>
+Tensor binary(const Operand& a, const Operand& b) {
+  check_operands(O::title, {&a, &b});
+  const DType common = common_dtype({&a, &b});
+  const DType dtype = O::integral ? common : to_floating(common);
+  return binary<O>(a, b, dtype, dtype);
+}
+
+template <class O>
+Tensor compare(const Operand& a, const Operand& b) {
+  check_operands(O::title, {&a, &b});
+  return binary<O>(a, b, DType::bool_, common_dtype({&a, &b}));
+}
+
+void refuse_bool(std::string_view op, DType dtype) {
+  if (dtype == DType::bool_)
+    throw std::invalid_argument(std::string(op) + ": bool tensors have no difference; use not_equal, or to(DType::int64)");
+}
+
+/// A number that stands for an exponent, if it is one that a cheaper exact op serves.
+bool is_number(const Operand& operand, double value) { return operand.is_number() && operand.number() == value; }
+
+}  // namespace
+
+void Operand::check(std::string_view op) const {
+  if (tensor_) check_defined(op, *tensor_);
+}
+
+Tensor Operand::to(DType dtype) const {
+  if (tensor_) return tensor_->to(dtype);
+  return dispatch(dtype, [&](auto type) {
+    using T = decltype(type);
+    const T value = std::is_integral_v<T> && dtype_ != DType::float64 && dtype_ != DType::float32 ? static_cast<T>(integer_)
+                                                                                                 : static_cast<T>(value_);
+    return make_leaf_copy({}, dtype, &value);
+  });
+}
+
+Tensor Tensor::to(DType dtype) const {
+  check_defined("to", *this);
+  if (dtype == this->dtype()) return *this;
+  const auto cast = [&](const std::shared_ptr<const Op>& op) { return record(op, std::span(this, 1), shape(), dtype); };
+  switch (dtype) {
+    case DType::bool_: return cast(shared_op<Cast<DType::bool_>>());
+    case DType::int64: return cast(shared_op<Cast<DType::int64>>());
+    case DType::float32: return cast(shared_op<Cast<DType::float32>>());
+    default: return cast(shared_op<Cast<DType::float64>>());
+  }
+}
+
+Tensor detail::scale(const Tensor& g, const Tensor& d) { return binary<Scale>(g, d); }
+
+Tensor add(const Operand& a, const Operand& b) { return binary<Add>(a, b); }
+Tensor multiply(const Operand& a, const Operand& b) { return binary<Multiply>(a, b); }
+Tensor divide(const Operand& a, const Operand& b) { return binary<Divide>(a, b); }
+Tensor maximum(const Operand& a, const Operand& b) { return binary<Maximum>(a, b); }
+Tensor minimum(const Operand& a, const Operand& b) { return binary<Minimum>(a, b); }
+
+Tensor subtract(const Operand& a, const Operand& b) {
+  check_operands("subtract", {&a, &b});
+  refuse_bool("subtract", common_dtype({&a, &b}));
+  return binary<Subtract>(a, b);
+}
+
+Tensor negative(const Tensor& x) {
+  check_defined("negative", x);
+  refuse_bool("negative", x.dtype());
+  return unary<Negative>(x);
+}
+
+Tensor power(const Operand& a, const Operand& b) {
+  check_operands("power", {&a, &b});
+  const DType dtype = common_dtype({&a, &b});
+  if (is_floating(dtype) && b.is_number()) {
+    const Tensor base = a.to(dtype);
+    if (is_number(b, 1)) return base;
+    if (is_number(b, 2)) return square(base);
+    if (is_number(b, 3)) return base * square(base);
+    if (is_number(b, -1)) return 1 / base;
+  }
+  if (dtype == DType::int64) {
+    const Tensor exponent = b.to(dtype);
+    const std::int64_t* values = exponent.data<std::int64_t>();
+    for (std::int64_t i = 0; i < exponent.size(); ++i)
+      if (values[i] < 0)
+        throw std::domain_error("power: an int64 tensor has no power " + std::to_string(values[i]) +
+                                "; convert it with to(DType::float64)");
+  }
+  return binary<Power>(a, b);
+}
+
+Tensor exp(const Tensor& x) { return unary<Exp>(x); }
+Tensor log(const Tensor& x) { return unary<Log>(x); }
+Tensor log1p(const Tensor& x) { return unary<Log1p>(x); }
+Tensor expm1(const Tensor& x) { return unary<Expm1>(x); }
+Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x); }
+Tensor square(const Tensor& x) { return unary<Square>(x); }
+Tensor abs(const Tensor& x) { return unary<Abs>(x); }
+Tensor sign(const Tensor& x) { return unary<Sign>(x); }
+Tensor sin(const Tensor& x) { return unary<Sin>(x); }
+Tensor cos(const Tensor& x) { return unary<Cos>(x); }
+Tensor tanh(const Tensor& x) { return unary<Tanh>(x); }
+Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
+Tensor erf(const Tensor& x) { return unary<Erf>(x); }
+Tensor relu(const Tensor& x) { return unary<Relu>(x); }
+
+Tensor clip(const Tensor& x, const Operand& low, const Operand& high) {
+  check_defined("clip", x);
+  check_operands("clip", {&low, &high});
+  const Operand operand(x);
+  const DType dtype = common_dtype({&operand, &low, &high});
+  const Tensor inputs[] = {x.to(dtype), low.to(dtype), high.to(dtype)};
+  Shape shape = broadcast_shapes("clip", broadcast_shapes("clip", x.shape(), inputs[1].shape()), inputs[2].shape());
+  return record(shared_op<Clip>(), inputs, std::move(shape), dtype);
+}
+
+Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
+  check_defined("where", condition);
+  check_operands("where", {&a, &b});
+  if (condition.dtype() != DType::bool_)
+    throw std::invalid_argument("where: the condition of shape " + to_string(condition.shape()) + " is " +
+                                std::string(name_of(condition.dtype())) + ", not bool; compare it, as in x != 0");
+  const DType dtype = common_dtype({&a, &b});
+  const Tensor inputs[] = {condition, a.to(dtype), b.to(dtype)};
+  Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", inputs[1].shape(), inputs[2].shape()));
+  return record(shared_op<Where>(), inputs, std::move(shape), dtype);
+}
+
+Tensor equal(const Operand& a, const Operand& b) { return compare<Equal>(a, b); }
+Tensor not_equal(const Operand& a, const Operand& b) { return compare<NotEqual>(a, b); }
+Tensor less(const Operand& a, const Operand& b) { return compare<Less>(a, b); }
+Tensor less_equal(const Operand& a, const Operand& b) { return compare<LessEqual>(a, b); }
+Tensor greater(const Operand& a, const Operand& b) { return compare<Greater>(a, b); }
+Tensor greater_equal(const Operand& a, const Operand& b) { return compare<GreaterEqual>(a, b); }
+
+}  // namespace xgrad

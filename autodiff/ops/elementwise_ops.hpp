@@ -1,0 +1,322 @@
+// The elementwise ops: each one struct with its name, its kernel for one element or one batch, and its rule.
+#pragma once
+
+#include <autodiff/evaluate/kernels.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/scale.hpp>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace xgrad::detail {
+
+/// A floating-point function unless it says `integral = true`, which admits int64 and bool.
+template <class O>
+struct Unary : ElementwiseOp {
+  static constexpr bool integral = false;
+  std::string_view name() const final { return O::title; }
+  TileKernel kernel(DType dtype) const final { return find_same_type<O, 1>(dtype); }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return O::rule(g, inputs[0], y);
+  }
+};
+
+template <class O>
+struct Binary : ElementwiseOp {
+  static constexpr bool integral = true;
+  std::string_view name() const final { return O::title; }
+  TileKernel kernel(DType dtype) const final { return find_same_type<O, 2>(dtype); }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
+  }
+};
+
+template <class O>
+struct Comparison : ElementwiseOp {
+  std::string_view name() const final { return O::title; }
+  TileKernel kernel(DType dtype) const final {
+    return dispatch(dtype, [](auto type) -> TileKernel { return comparison<O, decltype(type)>; });
+  }
+  Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const final { return {}; }
+};
+
+// In the rules x, a, b are the inputs, y the output, g its cotangent.
+
+struct Negative : Unary<Negative> {
+  static constexpr std::string_view title = "negative";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) { return -x; }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor&) { return -g; }
+};
+
+struct Exp : Unary<Exp> {
+  static constexpr std::string_view title = "exp";
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    if constexpr (is_batch_of<T, float>) {
+      // xsimd's overflows from 88.37 on, where float32 has room up to 88.72.
+      const auto near = x > T(88);
+      return xsimd::exp(choose(near, x - T(1), x)) * choose(near, T(std::numbers::e_v<float>), T(1));
+    } else {
+      return xsimd::exp(x);
+    }
+  }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y); }
+};
+
+struct Log : Unary<Log> {
+  static constexpr std::string_view title = "log";
+  static auto kernel(const auto& x) { return xsimd::log(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / x); }
+};
+
+struct Log1p : Unary<Log1p> {
+  static constexpr std::string_view title = "log1p";
+  static auto kernel(const auto& x) { return xsimd::log1p(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / (1 + x)); }
+};
+
+struct Expm1 : Unary<Expm1> {
+  static constexpr std::string_view title = "expm1";
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    if constexpr (is_batch_of<T, float>) return choose(x > T(88), Exp::kernel(x), xsimd::expm1(x));
+    else return xsimd::expm1(x);
+  }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y + 1); }
+};
+
+struct Sqrt : Unary<Sqrt> {
+  static constexpr std::string_view title = "sqrt";
+  static auto kernel(const auto& x) { return xsimd::sqrt(x); }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, 0.5 / y); }
+};
+
+struct Square : Unary<Square> {
+  static constexpr std::string_view title = "square";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) { return x * x; }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 2 * x); }
+};
+
+struct Abs : Unary<Abs> {
+  static constexpr std::string_view title = "abs";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) { return xsimd::abs(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, sign(x)); }
+};
+
+struct Sign : Unary<Sign> {
+  static constexpr std::string_view title = "sign";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    return choose(x > T(0), T(1), choose(x < T(0), T(-1), x));  // x itself: 0, or NaN
+  }
+  static Tensor rule(const Tensor&, const Tensor&, const Tensor&) { return {}; }
+};
+
+struct Sin : Unary<Sin> {
+  static constexpr std::string_view title = "sin";
+  static auto kernel(const auto& x) { return xsimd::sin(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, cos(x)); }
+};
+
+struct Cos : Unary<Cos> {
+  static constexpr std::string_view title = "cos";
+  static auto kernel(const auto& x) { return xsimd::cos(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, -sin(x)); }
+};
+
+struct Tanh : Unary<Tanh> {
+  static constexpr std::string_view title = "tanh";
+  static auto kernel(const auto& x) { return xsimd::tanh(x); }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, 1 - y * y); }
+};
+
+struct Sigmoid : Unary<Sigmoid> {
+  static constexpr std::string_view title = "sigmoid";
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    return T(1) / (T(1) + xsimd::exp(-x));
+  }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y * (1 - y)); }
+};
+
+struct Erf : Unary<Erf> {
+  static constexpr std::string_view title = "erf";
+  static auto kernel(const auto& x) {
+    // xsimd's is off by up to 70 ulp in float64.
+    if constexpr (is_batch_of<std::remove_cvref_t<decltype(x)>, double>) return by_element(x, [](double v) { return std::erf(v); });
+    else return xsimd::erf(x);
+  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) {
+    return scale(g, 2 * std::numbers::inv_sqrtpi * exp(-square(x)));
+  }
+};
+
+struct Relu : Unary<Relu> {
+  static constexpr std::string_view title = "relu";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    return choose(x <= T(0), T(0), x);  // NaN stays
+  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return where(x <= 0, 0, g); }
+};
+
+struct Add : Binary<Add> {
+  static constexpr std::string_view title = "add";
+  static auto kernel(const auto& a, const auto& b) { return a + b; }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
+};
+
+struct Subtract : Binary<Subtract> {
+  static constexpr std::string_view title = "subtract";
+  static auto kernel(const auto& a, const auto& b) { return a - b; }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return -g; }
+};
+
+struct Multiply : Binary<Multiply> {
+  static constexpr std::string_view title = "multiply";
+  static auto kernel(const auto& a, const auto& b) { return a * b; }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, b); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor&, const Tensor&) { return scale(g, a); }
+};
+
+/// See scale.hpp. It absorbs by its first argument alone, so its own derivatives are those of a product.
+struct Scale : Binary<Scale> {
+  static constexpr std::string_view title = "scale";
+  static constexpr bool integral = false;
+  static auto kernel(const auto& g, const auto& d) {
+    using T = std::remove_cvref_t<decltype(g)>;
+    return choose(g == T(0), T(0), g * d);
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& d, const Tensor&) { return scale(g, d); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor&, const Tensor&) { return scale(g, a); }
+};
+
+struct Divide : Binary<Divide> {
+  static constexpr std::string_view title = "divide";
+  static constexpr bool integral = false;
+  static auto kernel(const auto& a, const auto& b) { return a / b; }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, -(y / b)); }
+};
+
+struct Power : Binary<Power> {
+  static constexpr std::string_view title = "power";
+  static constexpr bool scalar = true;  // a batch power by exp and log loses digits as the exponent grows
+  static auto kernel(const auto& a, const auto& b) {
+    if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(a)>>) {
+      return std::pow(a, b);
+    } else {  // b >= 0 was checked at the call; wraps as NumPy's does
+      std::uint64_t result = 1, base = static_cast<std::uint64_t>(a);
+      for (auto exponent = static_cast<std::uint64_t>(b); exponent != 0; exponent >>= 1, base *= base)
+        if (exponent & 1) result *= base;
+      return static_cast<std::int64_t>(result);
+    }
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return scale(g, where(b == 0, 0, b * power(a, b - 1)));
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) {
+    const Tensor slope = y * log(a);
+    return scale(g, where(a == 0, where(b >= 0, 0, slope), slope));
+  }
+};
+
+struct Maximum : Binary<Maximum> {
+  static constexpr std::string_view title = "maximum";
+  static auto kernel(const auto& a, const auto& b) { return choose((a > b) | (a != a), a, b); }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return where(a > b, g, where(a == b, 0.5 * g, 0));
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
+};
+
+struct Minimum : Binary<Minimum> {
+  static constexpr std::string_view title = "minimum";
+  static auto kernel(const auto& a, const auto& b) { return choose((a < b) | (a != a), a, b); }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return where(a < b, g, where(a == b, 0.5 * g, 0));
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
+};
+
+/// One op, since minimum(maximum(...)) would halve the cotangent at a bound.
+struct Clip : ElementwiseOp {
+  static constexpr bool integral = true;
+  std::string_view name() const final { return "clip"; }
+  TileKernel kernel(DType dtype) const final { return find_same_type<Clip, 3>(dtype); }
+  static auto kernel(const auto& x, const auto& low, const auto& high) {
+    return choose(x != x, x, Minimum::kernel(Maximum::kernel(x, low), high));
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
+    if (i > 0) return {};
+    return where(inputs[0] < inputs[1], 0, where(inputs[0] > inputs[2], 0, g));
+  }
+};
+
+template <class T>
+void where_kernel(const void* const* inputs, void* output, std::size_t n) {
+  const bool* condition = static_cast<const bool*>(inputs[0]);
+  const T* a = static_cast<const T*>(inputs[1]);
+  const T* b = static_cast<const T*>(inputs[2]);
+  T* y = static_cast<T*>(output);
+  for (std::size_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
+}
+
+struct Where : ElementwiseOp {
+  std::string_view name() const final { return "where"; }
+  TileKernel kernel(DType dtype) const final {
+    return dispatch(dtype, [](auto type) -> TileKernel { return where_kernel<decltype(type)>; });
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
+    if (i == 0) return {};
+    return i == 1 ? where(inputs[0], g, 0) : where(inputs[0], 0, g);
+  }
+};
+
+template <class From, class To>
+void cast_kernel(const void* const* inputs, void* output, std::size_t n) {
+  const From* x = static_cast<const From*>(inputs[0]);
+  To* y = static_cast<To*>(output);
+  for (std::size_t i = 0; i < n; ++i) {
+    if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
+      // Out of range is undefined in C++; NumPy on this kind of machine gives the smallest.
+      constexpr From bound = 9223372036854775808.0;
+      y[i] = x[i] >= -bound && x[i] < bound ? static_cast<To>(x[i]) : std::numeric_limits<To>::min();
+    } else {
+      y[i] = static_cast<To>(x[i]);
+    }
+  }
+}
+
+template <DType to>
+struct Cast : ElementwiseOp {
+  std::string_view name() const final { return "to"; }
+  TileKernel kernel(DType from) const final {
+    return dispatch(from, [](auto source) -> TileKernel {
+      return dispatch(to, [](auto target) -> TileKernel { return cast_kernel<decltype(source), decltype(target)>; });
+    });
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const final { return g; }
+};
+
+#define XGRAD_COMPARISON(type, function, symbol)                                  \
+  struct type : Comparison<type> {                                                \
+    static constexpr std::string_view title = function;                           \
+    static bool kernel(const auto& a, const auto& b) { return a symbol b; }       \
+  };
+XGRAD_COMPARISON(Equal, "equal", ==)
+XGRAD_COMPARISON(NotEqual, "not_equal", !=)
+XGRAD_COMPARISON(Less, "less", <)
+XGRAD_COMPARISON(LessEqual, "less_equal", <=)
+XGRAD_COMPARISON(Greater, "greater", >)
+XGRAD_COMPARISON(GreaterEqual, "greater_equal", >=)
+#undef XGRAD_COMPARISON
+
+}  // namespace xgrad::detail

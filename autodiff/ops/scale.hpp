@@ -1,0 +1,11 @@
+#pragma once
+
+#include <autodiff/tensor.hpp>
+
+namespace xgrad::detail {
+
+/// A cotangent times a local derivative: g · d, but 0 where g is 0 whatever d is. With it, what a `where` masks out
+/// leaves no trace in a gradient even if a derivative below is infinite or NaN. For rules; shapes broadcast.
+Tensor scale(const Tensor& g, const Tensor& d);
+
+}  // namespace xgrad::detail

@@ -1,0 +1,53 @@
+#define XGRAD_WITH_XT_PRINT
+#include <autodiff/tensor.hpp>
+#include <ostream>
+#include <sstream>
+
+namespace xgrad {
+namespace {
+
+/// Continuation lines under the first bracket.
+std::string indent(const std::string& text, std::size_t columns) {
+  std::string result;
+  for (const char c : text) {
+    result += c;
+    if (c == '\n') result.append(columns, ' ');
+  }
+  return result;
+}
+
+std::string values(const Tensor& tensor) {
+  std::ostringstream stream;
+  dispatch(tensor.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const auto array = tensor.array<T>();
+    if (array.size() == 0) stream << "[]";
+    else if (array.dimension() > 0) stream << array;
+    else if constexpr (std::is_same_v<T, bool>) stream << (array() ? "true" : "false");
+    else stream << array();
+  });
+  std::string text = stream.str();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  // xtensor opens a row as NumPy closes it; make {{1, 2}} read [[1, 2]].
+  for (char& c : text) c = c == '{' ? '[' : c == '}' ? ']' : c;
+  return text;
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& stream, const Tensor& tensor) {
+  if (!tensor.defined()) return stream << "tensor(undefined)";
+  constexpr std::string_view opening = "tensor(";
+  stream << opening << indent(values(tensor), opening.size()) << ", shape=" << to_string(tensor.shape())
+         << ", dtype=" << name_of(tensor.dtype());
+  if (tensor.requires_grad()) stream << ", requires_grad=true";
+  return stream << ')';
+}
+
+std::string to_string(const Tensor& tensor) {
+  std::ostringstream stream;
+  stream << tensor;
+  return stream.str();
+}
+
+}  // namespace xgrad

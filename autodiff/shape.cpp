@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <autodiff/shape.hpp>
+#include <limits>
+#include <stdexcept>
+
+namespace xgrad {
+
+std::string to_string(const Shape& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+std::int64_t size_of(const Shape& shape) {
+  std::int64_t size = 1;
+  for (const std::int64_t extent : shape) size *= extent;
+  return size;
+}
+
+Strides contiguous_strides(const Shape& shape) {
+  Strides strides(shape.size());
+  std::int64_t step = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    strides[i] = step;
+    step *= std::max<std::int64_t>(shape[i], 1);
+  }
+  return strides;
+}
+
+Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  const std::size_t missing = longer.size() - shorter.size();
+  Shape result = longer;
+  for (std::size_t i = 0; i < shorter.size(); ++i) {
+    std::int64_t& extent = result[missing + i];
+    if (extent == 1) extent = shorter[i];
+    else if (shorter[i] != 1 && shorter[i] != extent)
+      throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a) + " and " + to_string(b) +
+                                  " do not broadcast: axis " +
+                                  std::to_string(static_cast<std::int64_t>(i) - static_cast<std::int64_t>(shorter.size())) +
+                                  " has extents " + std::to_string(a[a.size() - shorter.size() + i]) + " and " +
+                                  std::to_string(b[b.size() - shorter.size() + i]));
+  }
+  return result;
+}
+
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank) {
+  const auto n = static_cast<std::int64_t>(rank);
+  if (axis < -n || axis >= n)
+    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for a tensor of rank " +
+                                std::to_string(rank));
+  return axis < 0 ? axis + n : axis;
+}
+
+void check_shape(std::string_view op, const Shape& shape) {
+  std::int64_t size = 1;
+  bool empty = false;
+  for (const std::int64_t extent : shape) {
+    if (extent < 0)
+      throw std::invalid_argument(std::string(op) + ": shape " + to_string(shape) + " has a negative extent");
+    empty = empty || extent == 0;
+  }
+  if (empty) return;
+  for (const std::int64_t extent : shape)
+    if (__builtin_mul_overflow(size, extent, &size) || size > std::numeric_limits<std::int64_t>::max() / 16)
+      throw std::invalid_argument(std::string(op) + ": shape " + to_string(shape) + " has too many elements");
+}
+
+std::vector<std::int64_t> Axes::normalize(std::string_view op, std::size_t rank) const {
+  std::vector<std::int64_t> axes = axes_;
+  if (all_) {
+    axes.resize(rank);
+    for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i);
+    return axes;
+  }
+  for (std::int64_t& axis : axes) axis = normalize_axis(op, axis, rank);
+  std::sort(axes.begin(), axes.end());
+  if (const auto twice = std::adjacent_find(axes.begin(), axes.end()); twice != axes.end())
+    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(*twice) + " is given twice");
+  return axes;
+}
+
+}  // namespace xgrad

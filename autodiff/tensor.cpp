@@ -1,0 +1,214 @@
+#include <autodiff/backward.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/create.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/tape.hpp>
+#include <autodiff/tensor.hpp>
+#include <cstring>
+#include <stdexcept>
+
+namespace xgrad {
+namespace detail {
+namespace {
+
+Ref<Node> leaf_node(const Shape& shape, DType dtype, Value value) {
+  Ref<Node> node(new Node);
+  node->shape = shape;
+  node->dtype = dtype;
+  node->value = std::move(value);
+  node->evaluated = true;
+  return node;
+}
+
+/// Gives a leaf a new value: recordings from now on refer to a node of their own, those before keep what they have.
+void renew(Node& leaf, Value value) {
+  Ref<Node> current = leaf_node(leaf.shape, leaf.dtype, std::move(value));
+  current->requires_grad = leaf.requires_grad;
+  if (leaf.requires_grad) current->leaf = leaf.leaf;
+  leaf.current = std::move(current);
+}
+
+Node& leaf_of(std::string_view op, const Tensor& tensor) {
+  check_defined(op, tensor);
+  Node& node = *tensor.node();
+  if (!tensor.is_leaf())
+    throw std::logic_error(std::string(op) + ": the tensor of shape " + to_string(node.shape) + " is the result of '" +
+                           std::string(node.op ? node.op->name() : "an op") + "'; only leaves can be changed, take detach() of it");
+  evaluate(&node);
+  return node;
+}
+
+Value contiguous_value(const Tensor& tensor) {
+  Node* node = resolve(tensor.node());
+  evaluate(node);
+  make_contiguous(*node);
+  return node->value;
+}
+
+void assign_value(std::string_view op, Tensor& leaf, const Tensor& value, bool keep_dtype) {
+  Node& node = leaf_of(op, leaf);
+  check_defined(op, value);
+  if (value.shape() != node.shape)
+    throw std::invalid_argument(std::string(op) + ": a value of shape " + to_string(value.shape()) + " for a leaf of shape " +
+                                to_string(node.shape));
+  NoGrad guard;
+  const DType dtype = keep_dtype ? node.dtype : value.dtype();
+  if (node.requires_grad && !is_floating(dtype))
+    throw std::invalid_argument(std::string(op) + ": a leaf that requires gradients cannot become " + std::string(name_of(dtype)));
+  Value next = contiguous_value(value.to(dtype));
+  node.dtype = dtype;
+  renew(node, std::move(next));
+}
+
+struct Detach : ViewOp {
+  std::string_view name() const override { return "detach"; }
+  bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
+    output = input;
+    return true;
+  }
+  Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+};
+
+}  // namespace
+
+Tensor make_leaf(Shape shape, DType dtype, const std::function<void(void*)>& fill) {
+  check_shape("Tensor", shape);
+  Value value{Buffer::allocate(static_cast<std::size_t>(size_of(shape)) * size_of(dtype)), 0, contiguous_strides(shape), true};
+  fill(value.buffer->data());
+  return Tensor(leaf_node(shape, dtype, std::move(value)));
+}
+
+Tensor make_leaf_copy(Shape shape, DType dtype, const void* values) {
+  const std::size_t bytes = static_cast<std::size_t>(size_of(shape)) * size_of(dtype);
+  return make_leaf(std::move(shape), dtype, [&](void* target) {
+    if (bytes > 0) std::memcpy(target, values, bytes);
+  });
+}
+
+void assign_as(Tensor& leaf, const Tensor& value) { assign_value("assign", leaf, value, false); }
+
+void throw_ragged_list() { throw std::invalid_argument("Tensor: nested lists must have equal lengths"); }
+
+}  // namespace detail
+
+Tensor::Tensor(detail::Ref<detail::Node> node) noexcept : node_(std::move(node)) {}
+Tensor::Tensor(const Tensor&) noexcept = default;
+Tensor::Tensor(Tensor&&) noexcept = default;
+Tensor& Tensor::operator=(const Tensor&) noexcept = default;
+Tensor& Tensor::operator=(Tensor&&) noexcept = default;
+Tensor::~Tensor() = default;
+
+const Shape& Tensor::shape() const {
+  detail::check_defined("shape", *this);
+  return node_->shape;
+}
+
+std::int64_t Tensor::shape(std::int64_t axis) const {
+  const Shape& extents = shape();
+  return extents[static_cast<std::size_t>(normalize_axis("shape", axis, extents.size()))];
+}
+
+std::int64_t Tensor::size() const { return size_of(shape()); }
+
+DType Tensor::dtype() const {
+  detail::check_defined("dtype", *this);
+  return node_->dtype;
+}
+
+bool Tensor::is_leaf() const {
+  detail::check_defined("is_leaf", *this);
+  return !node_->requires_grad || (!node_->op && !node_->released);
+}
+
+const void* Tensor::data(DType dtype) const {
+  detail::check_defined("data", *this);
+  if (dtype != node_->dtype)
+    throw std::invalid_argument("array: the tensor of shape " + to_string(node_->shape) + " is " +
+                                std::string(name_of(node_->dtype)) + ", not " + std::string(name_of(dtype)) +
+                                "; convert it with to(DType::" + std::string(name_of(dtype)) + (dtype == DType::bool_ ? "_)" : ")"));
+  detail::Node& node = *detail::resolve(node_.get());
+  detail::evaluate(&node);
+  detail::make_contiguous(node);
+  return node.array().data;
+}
+
+std::shared_ptr<const void> Tensor::keep() const {
+  return {nullptr, [buffer = detail::resolve(node_.get())->value.buffer](const void*) {}};
+}
+
+double Tensor::item_double() const {
+  if (size() != 1)
+    throw std::invalid_argument("item: the tensor of shape " + to_string(shape()) + " has not one element");
+  return dispatch(dtype(), [&](auto type) { return static_cast<double>(*data<decltype(type)>()); });
+}
+
+std::int64_t Tensor::item_int() const {
+  if (size() != 1 || is_floating(dtype())) return static_cast<std::int64_t>(item_double());
+  return dtype() == DType::bool_ ? std::int64_t{*data<bool>()} : *data<std::int64_t>();
+}
+
+Tensor Tensor::detach() const {
+  detail::check_defined("detach", *this);
+  detail::Node& node = *detail::resolve(node_.get());
+  if (node.evaluated) return Tensor(detail::leaf_node(node.shape, node.dtype, node.value));
+  NoGrad guard;
+  return detail::record(detail::shared_op<detail::Detach>(), std::span(this, 1), node.shape, node.dtype);
+}
+
+const Tensor& Tensor::evaluate() const {
+  detail::check_defined("evaluate", *this);
+  detail::evaluate(detail::resolve(node_.get()));
+  return *this;
+}
+
+bool Tensor::requires_grad() const {
+  detail::check_defined("requires_grad", *this);
+  return node_->requires_grad;
+}
+
+Tensor& Tensor::set_requires_grad(bool requires_grad) {
+  detail::Node& node = detail::leaf_of("set_requires_grad", *this);
+  if (requires_grad == node.requires_grad) return *this;
+  if (requires_grad && !is_floating(node.dtype))
+    throw std::invalid_argument("set_requires_grad: the tensor is " + std::string(name_of(node.dtype)) +
+                                "; only float32 and float64 carry gradients, convert it with to(DType::float32)");
+  detail::make_contiguous(*detail::resolve(&node));
+  if (!node.leaf) node.leaf = detail::Ref<detail::Leaf>(new detail::Leaf);
+  node.requires_grad = requires_grad;
+  const bool unused = !node.current && node.references() == 1;
+  detail::renew(node, detail::resolve(&node)->value);
+  if (unused) node.value = {};  // nothing recorded needs it
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  detail::check_defined("grad", *this);
+  return node_->leaf ? node_->leaf->gradient : Tensor();
+}
+
+void Tensor::set_grad(Tensor gradient) {
+  detail::check_defined("set_grad", *this);
+  if (!node_->leaf || !node_->requires_grad)
+    throw std::logic_error("set_grad: the tensor of shape " + to_string(node_->shape) + " is no leaf that requires gradients");
+  if (gradient.defined() && gradient.shape() != node_->shape)
+    throw std::invalid_argument("set_grad: a gradient of shape " + to_string(gradient.shape()) + " for a leaf of shape " +
+                                to_string(node_->shape));
+  node_->leaf->gradient = gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor();
+}
+
+void Tensor::zero_grad() {
+  detail::check_defined("zero_grad", *this);
+  if (node_->leaf) node_->leaf->gradient = {};
+}
+
+void Tensor::assign(const Tensor& value) { detail::assign_value("assign", *this, value, true); }
+
+void Tensor::backward(const Tensor& cotangent, bool retain_graph) const {
+  if (cotangent.defined()) xgrad::backward({*this}, {cotangent}, retain_graph);
+  else xgrad::backward({*this}, {}, retain_graph);
+}
+
+Tensor Tensor::sum(const Axes& axes, bool keepdims) const { return xgrad::sum(*this, axes, keepdims); }
+Tensor Tensor::mean(const Axes& axes, bool keepdims) const { return xgrad::mean(*this, axes, keepdims); }
+
+}  // namespace xgrad
