@@ -106,17 +106,22 @@ class Replay {
     }
   }
 
-  /// Frees the recording: values stay where a handle or a gradient yet to be computed needs them.
-  void release() {
+  /// Computes `results` together with the outputs' values, unless they are kept for later, and frees the recording:
+  /// values stay where a handle needs them.
+  void finish(std::span<const Tensor> outputs, std::span<const Tensor> results, bool retain_graph) {
+    std::vector<Tensor> wanted(results.begin(), results.end());
     clear_places();
-    for (std::size_t i = nodes_.size(); i-- > 0;) {  // inputs first: letting go of one frees only nodes before it
-      Node& node = *nodes_[i];
-      if (!node.op) continue;
-      node.released = true;
-      node.op.reset();
-      node.inputs = detail::Inputs();
+    if (!retain_graph) {
+      wanted.insert(wanted.end(), outputs.begin(), outputs.end());
+      for (std::size_t i = nodes_.size(); i-- > 0;) {  // inputs first: letting go of one frees only nodes before it
+        Node& node = *nodes_[i];
+        if (!node.op) continue;
+        node.released = true;  // the evaluator lets go of what it computes
+        if (node.evaluated) detail::forget(node);
+      }
     }
     nodes_.clear();
+    evaluate(wanted);
   }
 
  private:
@@ -186,7 +191,6 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cot
   const std::vector<Tensor> seeds = check_cotangents("backward", outputs, cotangents);
   check_tracked("backward", outputs);
   Replay replay(outputs);
-  evaluate(outputs);
 
   NoGrad guard;
   std::vector<detail::Ref<detail::Leaf>> leaves;
@@ -204,8 +208,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cot
     leaves.push_back(node->leaf);
     gradients.push_back(node->leaf->gradient.defined() ? add(node->leaf->gradient, g) : g);
   });
-  if (!retain_graph) replay.release();
-  evaluate(gradients);
+  replay.finish(outputs, gradients, retain_graph);
   for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i]->gradient = gradients[i].detach();
 }
 
@@ -218,7 +221,6 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                              " does not require gradients; call set_requires_grad() on it before recording");
   }
   Replay replay(outputs);
-  evaluate(outputs);
 
   const auto is_input = [](const Tensor& input, const Node* node) {
     return node == input.node() || (node->leaf && node->leaf == input.node()->leaf);
@@ -240,10 +242,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
       throw std::invalid_argument("grad: no output depends on input " + std::to_string(i) + " of shape " +
                                   to_string(inputs[i].shape()) + "; set allow_unused to get an undefined gradient for it");
   if (!options.create_graph) {
-    if (!options.retain_graph) replay.release();
     std::vector<Tensor> defined;
     std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
-    evaluate(defined);
+    replay.finish(outputs, defined, options.retain_graph);
   }
   return gradients;
 }

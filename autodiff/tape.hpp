@@ -111,9 +111,9 @@ struct Node : Counted {
   bool requires_grad = false;
   bool evaluated = false;
   bool released = false;         ///< a backward has freed what led here
-  bool marked = false;           ///< seen by the evaluation under way
   std::uint32_t pending = 0;     ///< about how many nodes await evaluation up to here
   std::uint32_t slot = 0;        ///< place in the replay under way, from 1
+  std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
   std::uint64_t pending_bytes = 0;
   std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
   Value value;

@@ -1,24 +1,23 @@
 #include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/evaluate/tiles.hpp>
+#include <autodiff/evaluate/group.hpp>
+#include <autodiff/evaluate/plan.hpp>
+#include <memory>
 #include <vector>
 
 namespace xgrad {
 namespace detail {
 namespace {
 
-/// Lets go of what led to a node, which it no longer needs once it is computed and no gradient will pass.
-void forget(Node& node) {
-  node.op.reset();
-  node.inputs = Inputs();
-}
+/// Nothing will ask how a node came about: no gradient passes through it, or the backward that freed it is under way.
+bool forgets(const Node& node) { return !node.requires_grad || node.released; }
 
 /// The nodes that have to be computed for `roots`, each after its inputs.
 std::vector<Node*> schedule(std::span<Node* const> roots) {
   std::vector<Node*> nodes, stack;
   const auto visit = [&](Node* node) {
-    if (node->evaluated || node->marked) return;
-    node->marked = true;
+    if (node->evaluated || node->place != 0) return;
+    node->place = 1;
     nodes.push_back(node);
     stack.push_back(node);
   };
@@ -28,26 +27,9 @@ std::vector<Node*> schedule(std::span<Node* const> roots) {
     stack.pop_back();
     for (const Tensor& input : node->inputs.span()) visit(input.node());
   }
-  for (Node* node : nodes) node->marked = false;
+  for (Node* node : nodes) node->place = 0;
   std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
   return nodes;
-}
-
-Value fresh_value(const Node& node) {
-  return {Buffer::allocate(static_cast<std::size_t>(size_of(node.shape)) * size_of(node.dtype)), 0, contiguous_strides(node.shape),
-          true};
-}
-
-/// The buffer of an input that nobody else holds and that fits, to be written over; else a fresh one.
-Value elementwise_value(const Node& node) {
-  if (!node.requires_grad)
-    for (const Tensor& input : node.inputs.span()) {
-      const Node& from = *input.node();
-      if (from.references() == 1 && from.value.buffer && from.value.buffer->references() == 1 && from.value.contiguous &&
-          from.dtype == node.dtype && from.shape == node.shape && !from.leaf)
-        return from.value;
-    }
-  return fresh_value(node);
 }
 
 bool is_contiguous(const Shape& shape, const Strides& strides) {
@@ -60,45 +42,68 @@ bool is_contiguous(const Shape& shape, const Strides& strides) {
   return true;
 }
 
-void compute(Node& node) {
-  const std::span<Tensor> inputs = node.inputs.span();
-  if (node.op->kind() == Op::Kind::view) {
-    Node& from = *inputs[0].node();
-    const auto& op = static_cast<const ViewOp&>(*node.op);
-    Value value;
+void compute_view(Node& node) {
+  Node& from = *node.inputs.span()[0].node();
+  const auto& op = static_cast<const ViewOp&>(*node.op);
+  Value value;
+  value.buffer = from.value.buffer;
+  if (!op.view(from.shape, from.value, node.shape, value)) {
+    make_contiguous(from);
     value.buffer = from.value.buffer;
-    if (!op.view(from.shape, from.value, node.shape, value)) {
-      make_contiguous(from);
-      value.buffer = from.value.buffer;
-      op.view(from.shape, from.value, node.shape, value);
-    }
-    value.contiguous = is_contiguous(node.shape, value.strides);
-    node.value = std::move(value);
-  } else {
-    Array few[4];
-    std::vector<Array> many;
-    if (inputs.size() > std::size(few)) many.resize(inputs.size());
-    Array* arrays = many.empty() ? few : many.data();
-    for (std::size_t i = 0; i < inputs.size(); ++i) arrays[i] = inputs[i].node()->array();
-    const std::span<const Array> span(arrays, inputs.size());
-    if (node.op->kind() == Op::Kind::elementwise) {
-      node.value = elementwise_value(node);
-      run_tiles(static_cast<const ElementwiseOp&>(*node.op).kernel(inputs.back().dtype()), span, node.array());
-    } else {
-      node.value = fresh_value(node);
-      static_cast<const GeneralOp&>(*node.op).evaluate(span, node.array());
-    }
+    op.view(from.shape, from.value, node.shape, value);
   }
+  value.contiguous = is_contiguous(node.shape, value.strides);
+  node.value = std::move(value);
   node.evaluated = true;
+}
+
+void compute_general(Node& node) {
+  const std::span<Tensor> inputs = node.inputs.span();
+  xt::svector<Array, 4> arrays(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) arrays[i] = inputs[i].node()->array();
+  node.value = fresh_value(node);
+  static_cast<const GeneralOp&>(*node.op).evaluate({arrays.data(), arrays.size()}, node.array());
+  node.evaluated = true;
+}
+
+/// Which values of a pass outlive it: those that anything but a node of the pass holds.
+void compute_group(const Pass& pass) {
+  std::vector<std::uint32_t> inside(pass.nodes.size(), 0);
+  for (std::size_t i = 0; i < pass.nodes.size(); ++i) pass.nodes[i]->place = static_cast<std::uint32_t>(i + 1);
+  for (const Node* node : pass.nodes)
+    for (const Tensor& input : node->inputs.span()) {
+      const Node* from = input.node();
+      if (!from->evaluated && from->place != 0 && from->place <= pass.nodes.size() && pass.nodes[from->place - 1] == from)
+        ++inside[from->place - 1];
+    }
+  for (Node* node : pass.nodes) node->place = 0;
+  const auto stored = std::make_unique<bool[]>(pass.nodes.size());
+  for (std::size_t i = 0; i < pass.nodes.size(); ++i) stored[i] = pass.nodes[i]->references() > inside[i];
+  run_group(pass.nodes, {stored.get(), pass.nodes.size()});
 }
 
 }  // namespace
 
+void forget(Node& node) {
+  node.op.reset();
+  node.inputs = Inputs();
+}
+
+Value fresh_value(const Node& node) {
+  return {Buffer::allocate(static_cast<std::size_t>(size_of(node.shape)) * size_of(node.dtype)), 0, contiguous_strides(node.shape),
+          true};
+}
+
 void evaluate(std::span<Node* const> roots) {
   if (std::all_of(roots.begin(), roots.end(), [](const Node* root) { return root->evaluated; })) return;
-  for (Node* node : schedule(roots)) {
-    compute(*node);
-    if (!node->requires_grad) forget(*node);
+  for (const Pass& pass : plan(schedule(roots))) {
+    Node& first = *pass.nodes.front();
+    if (first.op->kind() == Op::Kind::elementwise) compute_group(pass);
+    else if (first.op->kind() == Op::Kind::view) compute_view(first);
+    else compute_general(first);
+    // In order: letting go of what led to one may destroy those before it.
+    for (Node* node : pass.nodes)
+      if (forgets(*node)) forget(*node);
   }
 }
 

@@ -17,6 +17,12 @@ inline void evaluate(Node* root) { evaluate(std::span<Node* const>(&root, 1)); }
 /// Makes the value of a node row-major without gaps.
 void make_contiguous(Node& node);
 
+/// Lets go of what led to a node, which it no longer needs.
+void forget(Node& node);
+
+/// Memory for a node's value, row-major.
+Value fresh_value(const Node& node);
+
 /// A contiguous copy of `source` into `target`, which has as many elements and the same dtype.
 void copy_contiguous(const Array& source, void* target);
 

@@ -1,0 +1,19 @@
+// From what has to be computed to the passes that compute it.
+#pragma once
+
+#include <autodiff/tape.hpp>
+#include <span>
+#include <vector>
+
+namespace xgrad::detail {
+
+/// Nodes computed together: elementwise ones of one shape, or one node of another kind.
+struct Pass {
+  std::vector<Node*> nodes;  ///< in order of recording
+};
+
+/// The passes that compute `nodes` (each after its inputs), in an order that respects their inputs and otherwise stays
+/// close to that of recording.
+std::vector<Pass> plan(std::span<Node* const> nodes);
+
+}  // namespace xgrad::detail

@@ -1,0 +1,168 @@
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/reduce_kernels.hpp>
+#include <autodiff/ops/reduction.hpp>
+#include <autodiff/ops/shape.hpp>
+
+namespace xgrad {
+namespace {
+
+using detail::Array;
+using detail::ReductionInput;
+
+// bool is compared as the byte it is, which compilers vectorise.
+template <class T>
+using compared_t = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+
+struct Sum final : detail::Reduction {
+  using Reduction::Reduction;
+  std::string_view name() const override { return "sum"; }
+
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const ReductionInput x(inputs[0], axes);
+    dispatch(inputs[0].dtype, [&]<class T>(T) {
+      if constexpr (std::is_floating_point_v<T>) {
+        detail::sum_kernel(x.as<T>(), x.extents(), static_cast<T*>(output.data));
+      } else {
+        // Unsigned, so that an overflow wraps.
+        using Term = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, std::uint64_t>;
+        detail::sum_kernel(x.as<Term>(), x.extents(), static_cast<std::uint64_t*>(output.data));
+      }
+    });
+  }
+
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
+};
+
+template <class Order>
+struct Extreme final : detail::Reduction {
+  using Reduction::Reduction;
+  static constexpr std::string_view op_name = std::is_same_v<Order, detail::Larger> ? "max" : "min";
+  std::string_view name() const override { return op_name; }
+
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const ReductionInput x(inputs[0], axes);
+    dispatch(inputs[0].dtype, [&]<class T>(T) {
+      detail::extreme_kernel<Order>(x.as<compared_t<T>>(), x.extents(), static_cast<compared_t<T>*>(output.data));
+    });
+  }
+
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    const Tensor is_extreme = equal(inputs[0], kept(y));
+    return where(is_extreme, kept(g) / sum(is_extreme.to(g.dtype()), Axes(axes), true), 0.0);
+  }
+};
+
+struct ArgMax final : detail::Reduction {
+  using Reduction::Reduction;
+  std::string_view name() const override { return "argmax"; }
+
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const ReductionInput x(inputs[0], axes);
+    dispatch(inputs[0].dtype, [&]<class T>(T) {
+      argmax(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data));
+    });
+  }
+
+  Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+
+ private:
+  template <class T>
+  static void argmax(const T* x, const detail::ReducedExtents& extents, std::int64_t* out) {
+    const auto [outer, reduced, inner] = extents;
+    if (inner == 1) {
+      for (std::size_t i = 0; i < outer; ++i) out[i] = row(x + i * reduced, reduced);
+      return;
+    }
+    const detail::Scratch<T> best(inner);
+    for (std::size_t i = 0; i < outer; ++i) columns(x + i * reduced * inner, reduced, inner, best.data(), out + i * inner);
+  }
+
+  template <class T>
+  static std::int64_t row(const T* x, std::size_t n) {
+    const T best = detail::extreme_row<detail::Larger>(x, n);
+    std::size_t i = 0;
+    if (best != best) {
+      while (x[i] == x[i]) ++i;
+    } else {
+      while (x[i] != best) ++i;
+    }
+    return static_cast<std::int64_t>(i);
+  }
+
+  template <class T>
+  static void columns(const T* x, std::size_t rows, std::size_t n, T* __restrict best, std::int64_t* __restrict out) {
+    std::copy(x, x + n, best);
+    std::fill(out, out + n, 0);
+    for (std::size_t row = 1; row < rows; ++row) {
+      x += n;
+      for (std::size_t j = 0; j < n; ++j) {
+        const bool better = (x[j] > best[j]) | ((x[j] != x[j]) & (best[j] == best[j]));
+        best[j] = better ? x[j] : best[j];
+        out[j] = better ? static_cast<std::int64_t>(row) : out[j];
+      }
+    }
+  }
+};
+
+// Extremes of nothing have no value.
+void check_not_empty(std::string_view op, const Tensor& x, std::span<const std::int64_t> axes) {
+  for (const std::int64_t axis : axes)
+    if (x.shape(axis) == 0)
+      throw std::invalid_argument(std::string(op) + ": nothing to reduce along axis " + std::to_string(axis) + " of shape " +
+                                  to_string(x.shape()) + "; reduce over axes that are not empty");
+}
+
+template <class Order>
+Tensor extreme(const Tensor& x, const Axes& axes, bool keepdims) {
+  constexpr std::string_view op = Extreme<Order>::op_name;
+  detail::check_defined(op, x);
+  std::vector<std::int64_t> normalized = axes.normalize(op, x.dim());
+  check_not_empty(op, x, normalized);
+  return detail::reduce<Extreme<Order>>(x, std::move(normalized), keepdims, x.dtype());
+}
+
+}  // namespace
+
+namespace detail {
+
+Tensor Reduction::kept(const Tensor& t) const { return keepdims || axes.empty() ? t : expand_dims(t, Axes(axes)); }
+
+Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool keepdims) {
+  Shape result;
+  for (std::size_t i = 0, next = 0; i < shape.size(); ++i) {
+    const bool is_reduced = next < axes.size() && axes[next] == static_cast<std::int64_t>(i);
+    if (is_reduced) ++next;
+    if (!is_reduced) result.push_back(shape[i]);
+    else if (keepdims) result.push_back(1);
+  }
+  return result;
+}
+
+}  // namespace detail
+
+Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
+  detail::check_defined("sum", x);
+  return detail::reduce<Sum>(x, axes.normalize("sum", x.dim()), keepdims, is_floating(x.dtype()) ? x.dtype() : DType::int64);
+}
+
+Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
+  detail::check_defined("mean", x);
+  const std::vector<std::int64_t> normalized = axes.normalize("mean", x.dim());
+  double n = 1;
+  for (const std::int64_t axis : normalized) n *= static_cast<double>(x.shape(axis));
+  return sum(is_floating(x.dtype()) ? x : x.to(DType::float64), Axes(normalized), keepdims) / n;
+}
+
+Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Larger>(x, axes, keepdims); }
+
+Tensor min(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Smaller>(x, axes, keepdims); }
+
+Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims) {
+  detail::check_defined("argmax", x);
+  std::vector<std::int64_t> axes{normalize_axis("argmax", axis, x.dim())};
+  check_not_empty("argmax", x, axes);
+  return detail::reduce<ArgMax>(x, std::move(axes), keepdims, DType::int64);
+}
+
+}  // namespace xgrad

@@ -1,0 +1,33 @@
+// The base of ops that reduce over axes.
+#pragma once
+
+#include <autodiff/tape.hpp>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace xgrad::detail {
+
+/// An op of one input that takes its values along some axes together.
+struct Reduction : GeneralOp {
+  Reduction(std::vector<std::int64_t> axes, bool keepdims) : axes(std::move(axes)), keepdims(keepdims) {}
+
+  /// `t`, of the result's shape, with the reduced axes as extents of 1, so that it broadcasts to the input.
+  Tensor kept(const Tensor& t) const;
+
+  std::vector<std::int64_t> axes;  ///< sorted, counted from the front
+  bool keepdims;
+};
+
+/// The shape left of `shape` when `axes` (sorted, counted from the front) are reduced.
+Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool keepdims);
+
+/// Records the reduction `R` of `x`.
+template <class R>
+Tensor reduce(const Tensor& x, std::vector<std::int64_t> axes, bool keepdims, DType dtype) {
+  Shape shape = reduced_shape(x.shape(), axes, keepdims);
+  return record(std::make_shared<const R>(std::move(axes), keepdims), {&x, 1}, std::move(shape), dtype);
+}
+
+}  // namespace xgrad::detail
