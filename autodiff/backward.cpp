@@ -59,7 +59,8 @@ class Replay {
       throw;
     }
     // The order of recording is a topological order.
-    std::sort(nodes_.begin(), nodes_.end(), [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
+    const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
+    if (!std::is_sorted(nodes_.begin(), nodes_.end(), later)) std::sort(nodes_.begin(), nodes_.end(), later);
     for (std::size_t i = 0; i < nodes_.size(); ++i) set_place(nodes_[i], static_cast<std::uint32_t>(i + 1));
     cotangents_.resize(nodes_.size());
     needed_.assign(nodes_.size(), true);

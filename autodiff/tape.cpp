@@ -18,9 +18,63 @@ thread_local bool gradients = true;
 
 }  // namespace
 
-Inputs::Inputs(std::span<const Tensor> inputs) : size_(inputs.size()) {
+void Inputs::assign(std::span<const Tensor> inputs) {
+  size_ = inputs.size();
   if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
   std::copy(inputs.begin(), inputs.end(), span().begin());
+}
+
+void Inputs::clear() {
+  for (Tensor& input : few_) input = Tensor();
+  many_.reset();
+  size_ = 0;
+}
+
+namespace {
+
+// AddressSanitizer is to see every node.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t most_kept = 0;
+#else
+constexpr std::size_t most_kept = 1 << 16;
+#endif
+
+/// Memory of this thread's dead nodes, strung together through their first word.
+struct Link {
+  Link* next;
+};
+thread_local Link* dead_nodes = nullptr;
+thread_local std::size_t dead_count = 0;
+thread_local bool ending = false;  // tensors in static storage die after the guard
+
+struct Guard {
+  ~Guard() {
+    ending = true;
+    while (Link* link = dead_nodes) {
+      dead_nodes = link->next;
+      ::operator delete(link);
+    }
+  }
+};
+
+}  // namespace
+
+void* Node::operator new(std::size_t bytes) {
+  Link* link = dead_nodes;
+  if (!link) return ::operator new(bytes);
+  dead_nodes = link->next;
+  --dead_count;
+  return link;
+}
+
+void Node::operator delete(void* memory) noexcept {
+  if (ending || dead_count >= most_kept) {
+    ::operator delete(memory);
+    return;
+  }
+  thread_local Guard guard;
+  dead_nodes = new (memory) Link{dead_nodes};
+  ++dead_count;
 }
 
 void Node::dispose(Node* node) {
@@ -49,7 +103,7 @@ Array Node::array() const {
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
   Ref<Node> node(new Node);
   node->op = std::move(op);
-  node->inputs = Inputs(inputs);
+  node->inputs.assign(inputs);
   node->shape = std::move(shape);
   node->dtype = dtype;
   node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);

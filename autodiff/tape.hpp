@@ -92,7 +92,10 @@ struct Leaf : Counted {
 class Inputs {
  public:
   Inputs() = default;
-  explicit Inputs(std::span<const Tensor> inputs);
+  Inputs(const Inputs&) = delete;
+  Inputs& operator=(const Inputs&) = delete;
+  void assign(std::span<const Tensor> inputs);
+  void clear();
   std::span<const Tensor> span() const { return {many_ ? many_.get() : few_, size_}; }
   std::span<Tensor> span() { return {many_ ? many_.get() : few_, size_}; }
 
@@ -122,6 +125,9 @@ struct Node : Counted {
 
   /// Destroys the node and whatever hung on it alone, without recursion.
   static void dispose(Node* node);
+  // Nodes come and go by the million: each thread keeps the memory of its dead ones.
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* memory) noexcept;
 
   Array array() const;
 };

@@ -28,7 +28,10 @@ std::vector<Node*> schedule(std::span<Node* const> roots) {
     for (const Tensor& input : node->inputs.span()) visit(input.node());
   }
   for (Node* node : nodes) node->place = 0;
-  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+  // Sequence numbers are a topological order, and a walk from the roots meets them nearly backwards.
+  const auto earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
+  std::reverse(nodes.begin(), nodes.end());
+  if (!std::is_sorted(nodes.begin(), nodes.end(), earlier)) std::sort(nodes.begin(), nodes.end(), earlier);
   return nodes;
 }
 
@@ -86,7 +89,7 @@ void compute_group(const Pass& pass) {
 
 void forget(Node& node) {
   node.op.reset();
-  node.inputs = Inputs();
+  node.inputs.clear();
 }
 
 Value fresh_value(const Node& node) {

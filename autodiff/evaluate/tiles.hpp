@@ -9,9 +9,9 @@
 namespace xgrad::detail {
 
 /// Elements of a tile.
-constexpr std::size_t tile_size = 1024;
+constexpr std::size_t tile_size = 512;
 /// Bytes enough for a tile of any dtype, when there are `size` elements in all; whole cache lines.
-constexpr std::size_t bytes_of_tile(std::size_t size) { return ((size < tile_size ? size : tile_size) * 8 + 63) / 64 * 64; }
+constexpr std::size_t bytes_of_tile(std::size_t size) { return ((size < tile_size ? size : tile_size) * 8 + 63) / 64 * 64 + 64; }
 
 /// Walks over inputs broadcast to one shape. Each step shows the next elements, in row-major order, of every input: in
 /// place where they lie together, else copied into a tile.

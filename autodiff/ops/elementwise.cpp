@@ -1,4 +1,6 @@
 #include <autodiff/ops/elementwise_ops.hpp>
+#include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <stdexcept>
 
@@ -78,9 +80,18 @@ Tensor Operand::to(DType dtype) const {
   if (tensor_) return tensor_->to(dtype);
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
-    const T value = std::is_integral_v<T> && dtype_ != DType::float64 && dtype_ != DType::float32 ? static_cast<T>(integer_)
-                                                                                                 : static_cast<T>(value_);
-    return make_leaf_copy({}, dtype, &value);
+    const T value = std::is_integral_v<T> && !is_floating(dtype_) ? static_cast<T>(integer_) : static_cast<T>(value_);
+    // The same few numbers come again and again: recent ones are kept.
+    struct Recent {
+      T value{};
+      Tensor tensor;
+    };
+    thread_local Recent recent[64];
+    const auto bits = static_cast<std::uint64_t>(std::hash<T>()(value)) * 0x9E3779B97F4A7C15u;
+    Recent& entry = recent[bits >> 58];
+    if (!entry.tensor.defined() || std::memcmp(&entry.value, &value, sizeof(T)) != 0)
+      entry = {value, make_leaf_copy({}, dtype, &value)};
+    return entry.tensor;
   });
 }
 
@@ -121,7 +132,7 @@ Tensor power(const Operand& a, const Operand& b) {
   const DType dtype = common_dtype({&a, &b});
   if (is_floating(dtype) && b.is_number()) {
     const Tensor base = a.to(dtype);
-    if (is_number(b, 1)) return base;
+    if (is_number(b, 1) && !a.is_number()) return base;
     if (is_number(b, 2)) return square(base);
     if (is_number(b, 3)) return base * square(base);
     if (is_number(b, -1)) return 1 / base;

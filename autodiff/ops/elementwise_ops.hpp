@@ -162,7 +162,8 @@ struct Relu : Unary<Relu> {
     using T = std::remove_cvref_t<decltype(x)>;
     return choose(x <= T(0), T(0), x);  // NaN stays
   }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return where(x <= 0, 0, g); }
+  // By y, which a product behind it keeps anyway; x need not be kept.
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return where(y <= 0, 0, g); }
 };
 
 struct Add : Binary<Add> {

@@ -1,0 +1,48 @@
+#include <cmath>
+#include <nn/activations.hpp>
+#include <numbers>
+#include <stdexcept>
+
+namespace xgrad::nn {
+namespace {
+
+void check_floating(std::string_view name, const Tensor& x) {
+  if (!is_floating(x.dtype()))
+    throw std::invalid_argument(std::string(name) + ": the input of shape " + to_string(x.shape()) + " is " +
+                                std::string(name_of(x.dtype())) + "; convert it with to(DType::float32)");
+}
+
+}  // namespace
+
+Tensor leaky_relu(const Tensor& x, const LeakyReLUOptions& options) {
+  check_floating("leaky_relu", x);
+  return where(x > 0, x, options.negative_slope * x);
+}
+
+Tensor elu(const Tensor& x, const ELUOptions& options) {
+  check_floating("elu", x);
+  const Tensor positive = x > 0;
+  return where(positive, x, options.alpha * expm1(where(positive, 0, x)));  // no overflow in the branch not taken
+}
+
+Tensor gelu(const Tensor& x, const GELUOptions& options) {
+  check_floating("gelu", x);
+  if (options.approximate == GeluApproximation::none) return 0.5 * x * (1 + erf(x * (std::numbers::sqrt2 / 2)));
+  const Tensor near = clip(x, -10, 10);  // beyond, tanh has long been ±1 and the cube may overflow
+  return 0.5 * x * (1 + tanh(std::sqrt(2 / std::numbers::pi) * (near + 0.044715 * near * near * near)));
+}
+
+Tensor silu(const Tensor& x) {
+  check_floating("silu", x);
+  return x * sigmoid(x);
+}
+
+Tensor softplus(const Tensor& x, const SoftplusOptions& options) {
+  check_floating("softplus", x);
+  if (!(options.beta > 0)) throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));
+  const Tensor scaled = options.beta * x;
+  const Tensor linear = scaled > options.threshold;
+  return where(linear, x, log1p(exp(where(linear, 0, scaled))) / options.beta);
+}
+
+}  // namespace xgrad::nn

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <autodiff/gradcheck.hpp>
+#include <functional>
+#include <nn/module.hpp>
+
+namespace xgrad::nn {
+
+/// As `xgrad::gradcheck`, for the gradients of `f` with respect to the parameters of a model, in float64 whatever the
+/// model's dtype: `nn::gradcheck(model, [&] { return nn::mse_loss(model(x), y); })`. Inputs are numbered as
+/// `model.parameters()`. While `f` runs, the members of the model are other tensors; afterwards they are as before.
+GradcheckResult gradcheck(Module& model, const std::function<Tensor()>& f, const GradcheckOptions& options = {});
+
+}  // namespace xgrad::nn

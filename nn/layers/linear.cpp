@@ -1,0 +1,30 @@
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/linalg.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <cmath>
+#include <nn/layers/linear.hpp>
+#include <stdexcept>
+
+namespace xgrad::nn {
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& options)
+    : in_features_(in_features), out_features_(out_features) {
+  if (in_features <= 0 || out_features <= 0)
+    throw std::invalid_argument("Linear: needs at least one feature in and out, got " + std::to_string(in_features) +
+                                " in and " + std::to_string(out_features) + " out");
+  Generator& generator = options.generator ? *options.generator : default_generator();
+  // What PyTorch's kaiming_uniform_(weight, a = √5) comes to.
+  const double bound = 1 / std::sqrt(static_cast<double>(in_features));
+  weight = parameter(generator.uniform({out_features, in_features}, -bound, bound));
+  if (options.bias) bias = parameter(generator.uniform({out_features}, -bound, bound));
+}
+
+Tensor Linear::operator()(const Tensor& x) const {
+  if (x.dim() == 0 || x.shape(-1) != in_features_)
+    throw std::invalid_argument("Linear: expected an input of shape (..., " + std::to_string(in_features_) + "), got " +
+                                to_string(x.shape()));
+  const Tensor y = matmul(x, matrix_transpose(weight));
+  return bias.defined() ? y + bias : y;
+}
+
+}  // namespace xgrad::nn

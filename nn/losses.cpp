@@ -1,0 +1,221 @@
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/index.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <limits>
+#include <nn/losses.hpp>
+#include <stdexcept>
+
+namespace xgrad::nn {
+namespace {
+
+using xgrad::detail::check_defined;
+
+std::string describe(const Tensor& tensor) {
+  return to_string(tensor.shape()) + ' ' + std::string(name_of(tensor.dtype()));
+}
+
+void check_floating(const std::string& name, const Tensor& input) {
+  check_defined(name, input);
+  if (!is_floating(input.dtype()))
+    throw std::invalid_argument(name + ": the input is " + describe(input) + "; it must be floating");
+}
+
+/// The target as numbers, of the input's shape.
+Tensor numbers(const std::string& name, const Tensor& input, const Tensor& target) {
+  check_floating(name, input);
+  check_defined(name, target);
+  if (input.shape() != target.shape())
+    throw std::invalid_argument(name + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
+                                to_string(target.shape()) + "; reshape one of them");
+  return is_floating(target.dtype()) ? target : target.to(input.dtype());
+}
+
+/// A weight of each element, or undefined.
+Tensor element_weight(const std::string& name, const std::string& what, const Tensor& input, const Tensor& weight) {
+  if (!weight.defined()) return {};
+  if (broadcast_shapes(name, input.shape(), weight.shape()) != input.shape())
+    throw std::invalid_argument(name + ": the " + what + " of shape " + to_string(weight.shape()) +
+                                " does not broadcast to the input's shape " + to_string(input.shape()));
+  return weight.to(input.dtype());
+}
+
+Tensor reduce(const Tensor& losses, Reduction reduction) {
+  switch (reduction) {
+    case Reduction::mean: return mean(losses);
+    case Reduction::sum: return sum(losses);
+    default: return losses;
+  }
+}
+
+/// Class indices checked against the input they select from.
+struct ClassTargets {
+  std::int64_t axis = 0, classes = 0;
+  Tensor index;         ///< with 0 for those that are ignored
+  Tensor counts;        ///< bool, undefined when all count
+  std::int64_t number;  ///< of those that count
+};
+
+std::int64_t class_axis(const std::string& name, const Tensor& input) {
+  if (input.dim() == 0) throw std::invalid_argument(name + ": the input of shape () has no class axis");
+  const std::int64_t axis = input.dim() == 1 ? 0 : 1;
+  if (input.shape(axis) == 0)
+    throw std::invalid_argument(name + ": the input of shape " + to_string(input.shape()) + " has no classes");
+  return axis;
+}
+
+ClassTargets class_targets(const std::string& name, const Tensor& input, const Tensor& target,
+                           const std::optional<std::int64_t>& ignore_index) {
+  ClassTargets targets{class_axis(name, input), 0, target, {}, 0};
+  targets.classes = input.shape(targets.axis);
+  Shape expected;
+  for (std::size_t i = 0; i < input.dim(); ++i)
+    if (static_cast<std::int64_t>(i) != targets.axis) expected.push_back(input.shape()[i]);
+  if (target.shape() != expected)
+    throw std::invalid_argument(name + ": class indices of shape " + to_string(target.shape()) + " for an input of shape " +
+                                to_string(input.shape()) + "; expected shape " + to_string(expected));
+  const std::int64_t* indices = target.data<std::int64_t>();
+  for (std::int64_t i = 0; i < target.size(); ++i) {
+    if (ignore_index && indices[i] == *ignore_index) continue;
+    ++targets.number;
+    if (indices[i] < 0 || indices[i] >= targets.classes)
+      throw std::out_of_range(name + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
+                              ") is not one of the " + std::to_string(targets.classes) + " classes of an input of shape " +
+                              to_string(input.shape()));
+  }
+  if (targets.number < target.size()) {
+    targets.counts = target != *ignore_index;
+    targets.index = where(targets.counts, target, 0);
+  }
+  return targets;
+}
+
+/// The weights of the classes, or undefined.
+Tensor class_weight(const std::string& name, const Tensor& input, const Tensor& weight) {
+  if (!weight.defined()) return {};
+  const std::int64_t classes = input.shape(class_axis(name, input));
+  if (weight.shape() != Shape{classes})
+    throw std::invalid_argument(name + ": class weights of shape " + to_string(weight.shape()) + " for an input of shape " +
+                                to_string(input.shape()) + "; expected shape " + to_string(Shape{classes}));
+  return weight.to(input.dtype());
+}
+
+/// Class weights shaped to broadcast along the class axis.
+Tensor along_class_axis(const Tensor& weight, const Tensor& input) {
+  if (input.dim() == 1) return weight;
+  Shape shape(input.dim() - 1, 1);
+  shape[0] = weight.size();
+  return reshape(weight, shape);
+}
+
+/// -weight[t] · ((1 - smoothing) · log_p[t] + smoothing · (mean over classes of weight · log_p) / weight[t]).
+Tensor class_losses(const Tensor& log_p, const ClassTargets& targets, const Tensor& weight, double smoothing,
+                    Reduction reduction) {
+  const Tensor index = expand_dims(targets.index, targets.axis);
+  Tensor losses = -squeeze(take_along_axis(log_p, index, targets.axis), targets.axis);
+  Tensor weights;  // of the samples
+  if (weight.defined()) {
+    weights = take(weight, targets.index);
+    losses = weights * losses;
+  }
+  if (smoothing > 0) {
+    const Tensor all = weight.defined() ? along_class_axis(weight, log_p) * log_p : log_p;
+    losses = (1 - smoothing) * losses - smoothing * mean(all, targets.axis);
+  }
+  if (targets.counts.defined()) {
+    losses = where(targets.counts, losses, 0);
+    if (weights.defined()) weights = where(targets.counts, weights, 0);
+  }
+  if (reduction != Reduction::mean) return reduce(losses, reduction);
+  if (weights.defined()) return sum(losses) / sum(weights);
+  return sum(losses) / static_cast<double>(targets.number);
+}
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+  return reduce(square(input - numbers("mse_loss", input, target)), options.reduction);
+}
+
+Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+  return reduce(abs(input - numbers("l1_loss", input, target)), options.reduction);
+}
+
+Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options) {
+  const Tensor numeric = numbers("huber_loss", input, target);
+  const double delta = options.delta;
+  if (!(delta > 0)) throw std::invalid_argument("huber_loss: delta must be positive, got " + std::to_string(delta));
+  const Tensor difference = input - numeric, size = abs(difference);
+  return reduce(where(size <= delta, 0.5 * square(difference), delta * (size - 0.5 * delta)), options.reduction);
+}
+
+Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions& options) {
+  const std::string name = "nll_loss";
+  check_floating(name, input);
+  check_defined(name, target);
+  if (target.dtype() != DType::int64)
+    throw std::invalid_argument(name + ": class indices must be int64, got " + describe(target));
+  const Tensor weight = class_weight(name, input, options.weight);
+  return class_losses(input, class_targets(name, input, target, options.ignore_index), weight, 0, options.reduction);
+}
+
+Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options) {
+  const std::string name = "cross_entropy";
+  check_floating(name, input);
+  check_defined(name, target);
+  const double smoothing = options.label_smoothing;
+  if (!(smoothing >= 0 && smoothing <= 1))
+    throw std::invalid_argument(name + ": label_smoothing must lie in [0, 1], got " + std::to_string(smoothing));
+  const Tensor weight = class_weight(name, input, options.weight);
+  const std::int64_t axis = class_axis(name, input);
+  if (target.dtype() == DType::int64) {
+    const ClassTargets targets = class_targets(name, input, target, options.ignore_index);
+    return class_losses(log_softmax(input, axis), targets, weight, smoothing, options.reduction);
+  }
+  if (!is_floating(target.dtype()) || target.shape() != input.shape())
+    throw std::invalid_argument(name + ": the target must be int64 class indices or floating probabilities of the input's shape " +
+                                to_string(input.shape()) + ", got " + describe(target));
+  Tensor p = target;
+  if (smoothing > 0) p = (1 - smoothing) * p + smoothing / static_cast<double>(input.shape(axis));
+  Tensor log_p = log_softmax(input, axis);
+  // A logit of -inf is harmless where the target is 0.
+  const double lowest = log_p.dtype() == DType::float32 ? std::numeric_limits<float>::lowest() : std::numeric_limits<double>::lowest();
+  log_p = where(p == 0, maximum(log_p, lowest), log_p);
+  Tensor products = p * log_p;
+  if (weight.defined()) products = along_class_axis(weight, input) * products;
+  return reduce(-sum(products, axis), options.reduction);
+}
+
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options) {
+  const std::string name = "binary_cross_entropy";
+  const Tensor t = numbers(name, input, target);
+  const Tensor weight = element_weight(name, "weight", input, options.weight);
+  dispatch_floating(input.dtype(), [&](auto type) {
+    const auto* values = input.data<decltype(type)>();
+    for (std::int64_t i = 0; i < input.size(); ++i)
+      if (!(values[i] >= 0 && values[i] <= 1))
+        throw std::domain_error(name + ": the input of shape " + to_string(input.shape()) + " has " +
+                                std::to_string(values[i]) + " (element " + std::to_string(i) +
+                                "), no probability; use binary_cross_entropy_with_logits for logits");
+  });
+  const Tensor losses = -(t * maximum(log(input), -100) + (1 - t) * maximum(log1p(-input), -100));
+  return reduce(weight.defined() ? weight * losses : losses, options.reduction);
+}
+
+Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
+                                        const BinaryCrossEntropyWithLogitsOptions& options) {
+  const std::string name = "binary_cross_entropy_with_logits";
+  const Tensor t = numbers(name, input, target);
+  const Tensor weight = element_weight(name, "weight", input, options.weight);
+  const Tensor pos_weight = element_weight(name, "pos_weight", input, options.pos_weight);
+  // -ln σ(x) = max(-x, 0) + ln(1 + e^-|x|) and -ln(1 - σ(x)) = max(x, 0) + ln(1 + e^-|x|); written with `where`, each
+  // side of 0 is a smooth function, so derivatives of any order hold at 0 too.
+  const Tensor above = input > 0;
+  const Tensor rest = log1p(exp(where(above, -input, input)));
+  Tensor positive = t * (where(above, 0, -input) + rest);
+  if (pos_weight.defined()) positive = pos_weight * positive;
+  const Tensor losses = positive + (1 - t) * (where(above, input, 0) + rest);
+  return reduce(weight.defined() ? weight * losses : losses, options.reduction);
+}
+
+}  // namespace xgrad::nn

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <autodiff/tensor.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace xgrad::nn {
+
+/// Changes parameters by their gradients. A step computes everything before it assigns anything: one that throws
+/// leaves the parameters and the optimiser as they were.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// One update of every parameter that has a gradient; others are left alone.
+  void step();
+  /// Drops the gradients of all parameters.
+  void zero_grad();
+
+  double learning_rate() const noexcept { return learning_rate_; }
+  /// Throws std::invalid_argument unless the rate is finite and not negative.
+  void set_learning_rate(double learning_rate);
+
+  const std::vector<Tensor>& parameters() const noexcept { return parameters_; }
+
+ protected:
+  /// Throws std::invalid_argument, naming `name`, for no parameters, one given twice or not floating, and a learning
+  /// rate that is negative or not finite; std::logic_error for undefined tensors and results of ops.
+  Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate);
+
+  /// What the optimiser keeps for a parameter: empty before the parameter's first step.
+  using State = std::vector<Tensor>;
+  struct Update {
+    Tensor value;  ///< the parameter's next value
+    State state;
+  };
+  /// The update of one parameter as expressions; `step` counts this parameter's updates from 1.
+  virtual Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const = 0;
+
+  /// Throws std::invalid_argument naming this optimiser unless `condition` holds.
+  void require(bool condition, std::string_view option, double value, std::string_view expected) const;
+
+ private:
+  struct Slot {
+    State state;
+    std::int64_t steps = 0;
+  };
+
+  std::string name_;
+  std::vector<Tensor> parameters_;
+  std::vector<Slot> slots_;
+  double learning_rate_;
+};
+
+}  // namespace xgrad::nn
