@@ -46,6 +46,11 @@ class Axes {
   /// Sorted and counted from the front. Throws std::invalid_argument naming `op` for an axis out of range or given twice.
   std::vector<std::int64_t> normalize(std::string_view op, std::size_t rank) const;
 
+  /// No axes were named, which means all of them.
+  bool all() const { return all_; }
+  /// How many were named.
+  std::size_t count() const { return axes_.size(); }
+
  private:
   bool all_ = true;
   std::vector<std::int64_t> axes_;

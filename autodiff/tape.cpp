@@ -77,6 +77,11 @@ void Node::operator delete(void* memory) noexcept {
   ++dead_count;
 }
 
+template <>
+void Ref<Node>::reset() noexcept {
+  if (Node* node = std::exchange(object_, nullptr); node && node->release()) Node::dispose(node);
+}
+
 void Node::dispose(Node* node) {
   // A node that dies within another's death waits in the list: no recursion, however long the chain.
   thread_local std::vector<Node*>* dying = nullptr;

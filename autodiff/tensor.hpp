@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -18,6 +19,9 @@ class Tensor;
 
 namespace detail {
 struct Node;
+/// Defined where nodes are, so that a user of this header need not see them.
+template <>
+void Ref<Node>::reset() noexcept;
 
 /// A constant leaf of row-major values; `fill` writes them all.
 Tensor make_leaf(Shape shape, DType dtype, const std::function<void(void*)>& fill);
@@ -32,25 +36,25 @@ concept XtExpression = xt::is_xexpression<E>::value && Number<typename E::value_
 class Slice {
  public:
   enum class Kind : std::uint8_t { index, range, all, newaxis, ellipsis };
-  struct Range {
-    std::int64_t start, size, step;
-  };
 
   Slice(std::integral auto index) : kind(Kind::index), index(static_cast<std::int64_t>(index)) {}
   Slice(xt::xall_tag) : kind(Kind::all) {}
   Slice(xt::xnewaxis_tag) : kind(Kind::newaxis) {}
   Slice(xt::xellipsis_tag) : kind(Kind::ellipsis) {}
   template <class A, class B, class C>
-  Slice(const xt::xrange_adaptor<A, B, C>& range) : kind(Kind::range), resolve([range](std::int64_t extent) {
-    const auto of_axis = range.get(static_cast<std::size_t>(extent));
-    const auto size = static_cast<std::int64_t>(of_axis.size());
-    return Range{size > 0 ? static_cast<std::int64_t>(of_axis(0)) : 0, size,
-                 size > 1 ? static_cast<std::int64_t>(of_axis(1)) - static_cast<std::int64_t>(of_axis(0)) : 1};
-  }) {}
+  Slice(const xt::xrange_adaptor<A, B, C>& range)
+      : kind(Kind::range), start(bound(range.start())), stop(bound(range.stop())), step(bound(range.step())) {}
 
   Kind kind;
   std::int64_t index = 0;
-  std::function<Range(std::int64_t extent)> resolve;
+  std::optional<std::int64_t> start, stop, step;  ///< of a range; what is left out follows from the axis
+
+ private:
+  template <class T>
+  static std::optional<std::int64_t> bound(const T& value) {
+    if constexpr (std::is_integral_v<T>) return static_cast<std::int64_t>(value);
+    else return std::nullopt;
+  }
 };
 
 /// A read-only xtensor array over a tensor's values; it keeps them alive.

@@ -53,7 +53,7 @@ Fit fit(const Model& model, double learning_rate, int steps, int print_every) {
     loss.backward();
     const double by_tape = w.grad().item(), by_shortcut = shortcut(model, w, b), by_difference = difference(model, w, b);
     if (step % print_every == 0)
-      std::printf("%6d %12.6f %14.8f %14.8f %14.8f\n", step, loss.item(), by_tape, by_shortcut, by_difference);
+      std::printf("%6d %12.4e %14.6e %14.6e %14.6e\n", step, loss.item(), by_tape, by_shortcut, by_difference);
     const double allowed = 1e-8 + 1e-6 * std::abs(by_difference);
     result.tape_right = result.tape_right && std::abs(by_tape - by_difference) <= allowed;
     result.shortcut_wrong = result.shortcut_wrong && std::abs(by_shortcut - by_difference) > allowed;

@@ -239,7 +239,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"ExtentBeyondInt64", with_length("{\"x\":" + entry("F32", "[18446744073709551615]", "[0,16]") + "}", data), {"'x'"}},
         Malformed{"ExtentBeyondUint64", with_length("{\"x\":" + entry("F32", "[18446744073709551620]", "[0,16]") + "}", data), {"'x'"}},
         Malformed{"SizeOverflows", with_length("{\"x\":" + entry("F32", "[4294967296,4294967296]", "[0,0]") + "}", ""), {"'x'", "too large"}},
-        Malformed{"EmptyButTooLarge", with_length("{\"x\":" + entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,0]") + "}", ""), {}},
+        Malformed{"EmptyButTooLarge", with_length("{\"x\":" + entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,0]") + "}", ""), {"'x'", "too large"}},
         Malformed{"ThreeOffsets", with_length("{\"x\":" + entry("F32", "[4]", "[0,8,16]") + "}", data), {"'x'", "wrong kind"}},
         Malformed{"OffsetsTurnedAround", with_length("{\"x\":" + entry("F32", "[4]", "[16,0]") + "}", data), {"'x'", "[16,0]"}},
         Malformed{"NegativeOffset", with_length("{\"x\":" + entry("F32", "[4]", "[-16,0]") + "}", data), {"'x'", "-16"}},

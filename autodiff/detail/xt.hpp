@@ -22,5 +22,7 @@
 #endif
 
 #ifdef XGRAD_WITH_XT_BLAS
+#include <xtensor-blas/xblas_config.hpp>  // says that there is a CBLAS; else the next runs slow loops of its own
+
 #include <xflens/cxxblas/cxxblas.cxx>
 #endif

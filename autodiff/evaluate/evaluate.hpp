@@ -26,5 +26,8 @@ Value fresh_value(const Node& node);
 /// A contiguous copy of `source` into `target`, which has as many elements and the same dtype.
 void copy_contiguous(const Array& source, void* target);
 
+/// `source` into the elements of `target` that `strides` reach; neither is empty and they do not overlap.
+void copy_strided(const Array& source, void* target, const Strides& strides);
+
 }  // namespace detail
 }  // namespace xgrad

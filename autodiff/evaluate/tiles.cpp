@@ -206,4 +206,34 @@ void copy_contiguous(const Array& source, void* target) {
   });
 }
 
+void copy_strided(const Array& source, void* target, const Strides& strides) {
+  const std::size_t rank = source.shape->size();
+  Extents from(rank), to(rank), extents(rank);
+  std::copy(source.strides->begin(), source.strides->end(), from.begin());
+  std::copy(strides.begin(), strides.end(), to.begin());
+  std::int64_t* const steps[] = {from.data(), to.data()};
+  extents.resize(merge_axes(*source.shape, steps, extents.data()));
+  if (extents.empty()) extents = {1}, from = {1}, to = {1};
+  const std::size_t last = extents.size() - 1;
+  Extents index(extents.size());
+  with_element(size_of(source.dtype), [&](auto type) {
+    using T = decltype(type);
+    const T* x = static_cast<const T*>(source.data);
+    T* y = static_cast<T*>(target);
+    for (std::int64_t rows = source.size / extents[last]; rows > 0; --rows) {
+      if (to[last] == 1) copy_run(x, from[last], static_cast<std::size_t>(extents[last]), y);
+      else
+        for (std::int64_t i = 0; i < extents[last]; ++i) y[i * to[last]] = x[i * from[last]];
+      for (std::size_t i = last; i-- > 0;) {
+        x += from[i];
+        y += to[i];
+        if (++index[i] < extents[i]) break;
+        x -= extents[i] * from[i];
+        y -= extents[i] * to[i];
+        index[i] = 0;
+      }
+    }
+  });
+}
+
 }  // namespace xgrad::detail

@@ -248,7 +248,7 @@ V first_of(const V& a, const V& b) {
     const V first = Order::before(a, b) ? a : b;  // one instruction; the test for NaN is one that is foreseen
     return a != a ? a : first;
   } else {
-    return xsimd::select(Order::before(a, b) || (a != a), a, b);
+    return xsimd::select(Order::before(a, b) || xsimd::isnan(a), a, b);  // != of xsimd 8.1 is false for NaN on AVX-512
   }
 }
 

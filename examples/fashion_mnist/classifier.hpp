@@ -83,7 +83,10 @@ inline double number(const std::string& text) {
 /// Writes a model as safetensors; widths, activation and scaling go along as metadata.
 inline void save(const Classifier& model, const xgrad::nn::Scaling& scaling, const std::filesystem::path& path) {
   std::string widths;
-  for (const std::int64_t width : model.hidden_widths) widths += (widths.empty() ? "" : ",") + std::to_string(width);
+  for (const std::int64_t width : model.hidden_widths) {
+    if (!widths.empty()) widths += ',';
+    widths += std::to_string(width);
+  }
   xgrad::nn::save(model, path,
                   {{"widths", widths}, {"activation", model.activation}, {"shift", detail::exact(scaling.shift().item())},
                    {"scale", detail::exact(scaling.scale().item())}});

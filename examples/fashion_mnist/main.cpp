@@ -23,7 +23,7 @@ namespace nn = xgrad::nn;
 
 std::string architecture(const Classifier& model) {
   std::string text = "784";
-  for (const std::int64_t width : model.hidden_widths) text += "-" + std::to_string(width);
+  for (const std::int64_t width : model.hidden_widths) text.append("-").append(std::to_string(width));
   return text + "-10";
 }
 
@@ -81,7 +81,7 @@ void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error || !std::filesystem::is_directory(folder))
-    throw std::runtime_error(folder.string() + ": cannot be made a folder" + (error ? " (" + error.message() + ")" : ""));
+    throw std::runtime_error(folder.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
 }
 
 std::vector<std::pair<std::string, std::string>> settings(const Options& options, const Classifier& model, const nn::Dataset& train,

@@ -90,10 +90,12 @@ std::string charts(const std::vector<EpochRecord>& epochs) {
 std::string cell_style(double share, bool diagonal) {
   const double depth = std::sqrt(share);
   const int from[] = {255, 255, 255}, right[] = {38, 102, 176}, wrong[] = {217, 72, 15};
-  std::string color;
-  for (int i = 0; i < 3; ++i)
-    color += (i ? "," : "") + std::to_string(static_cast<int>(std::lround(from[i] + depth * ((diagonal ? right : wrong)[i] - from[i]))));
-  return "background:rgb(" + color + ")" + (depth > 0.62 ? ";color:#fff" : "");
+  std::string css = "background:rgb(";
+  for (int i = 0; i < 3; ++i) {
+    if (i > 0) css += ',';
+    css += std::to_string(std::lround(from[i] + depth * ((diagonal ? right : wrong)[i] - from[i])));
+  }
+  return css + (depth > 0.62 ? ");color:#fff" : ")");
 }
 
 std::string confusion_table(const Report& report) {

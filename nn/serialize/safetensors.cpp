@@ -165,16 +165,16 @@ class Reader {
     const auto known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& pair) { return pair.first == dtype.get<std::string>(); });
     require(known != std::end(dtypes), which + " has dtype " + dtype.dump() + "; only F32, F64, I64 and BOOL are read");
     Entry entry{name, known->second, {}, read_number(name, offsets[0]), read_number(name, offsets[1])};
-    std::uint64_t bytes = size_of(entry.dtype);
+    std::int64_t capacity = static_cast<std::int64_t>(size_of(entry.dtype));  // with 1 in place of 0, for strides
+    bool empty = false;
     for (const Json& extent : shape) {
-      entry.shape.push_back(static_cast<std::int64_t>(read_number(name, extent)));
-      require(!__builtin_mul_overflow(bytes, read_number(name, extent), &bytes), which + " has a shape too large: " + shape.dump());
+      const auto n = static_cast<std::int64_t>(read_number(name, extent));
+      entry.shape.push_back(n);
+      empty = empty || n == 0;
+      require(!__builtin_mul_overflow(capacity, std::max<std::int64_t>(n, 1), &capacity),
+              which + " has a shape too large: " + shape.dump());
     }
-    try {
-      check_shape("shape", entry.shape);
-    } catch (const std::invalid_argument& error) {
-      fail(which + ": " + error.what());
-    }
+    const std::uint64_t bytes = empty ? 0 : static_cast<std::uint64_t>(capacity);
     require(entry.begin <= entry.end && entry.end - entry.begin == bytes,
             which + " of shape " + to_string(entry.shape) + " takes " + std::to_string(bytes) + " bytes, but has offsets " + offsets.dump());
     return entry;

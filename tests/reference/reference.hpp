@@ -15,7 +15,7 @@ namespace reference {
 using Json = nlohmann::json;
 
 inline Json read(const std::string& name) {
-  const std::filesystem::path path = std::filesystem::path(__FILE__).parent_path() / name;
+  const std::filesystem::path path = std::filesystem::path(XGRAD_TEST_DIR) / "reference" / name;
   std::ifstream stream(path);
   if (!stream) throw std::runtime_error("cannot open " + path.string());
   return Json::parse(stream);

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <chart.hpp>
-#include <image.hpp>
-#include <metrics.hpp>
-#include <report.hpp>
-#include <text.hpp>
+#include "chart.hpp"
+#include "image.hpp"
+#include "metrics.hpp"
+#include "report.hpp"
+#include "text.hpp"
 
 namespace {
 

@@ -1,0 +1,60 @@
+#define XGRAD_WITH_XT_BLAS
+#include <algorithm>
+#include <autodiff/detail/blas.hpp>
+#include <autodiff/detail/xt.hpp>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace xgrad::detail {
+namespace {
+
+#ifndef HAVE_CBLAS
+#error "xtensor-blas is set up without a CBLAS and would run loops of its own"
+#endif
+
+using Index = BLAS_IDX;
+
+template <class T>
+void multiply(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c) {
+  if (n == 0 || m == 0) return;
+  if (k == 0) {
+    std::fill_n(c, n * m, T(0));
+    return;
+  }
+  const std::int64_t largest = std::max({n, m, k, a.leading, b.leading});
+  if (largest > std::numeric_limits<Index>::max())
+    throw std::length_error("matmul: an extent of " + std::to_string(largest) + " is beyond BLAS's index type");
+  const auto index = [](std::int64_t value) { return static_cast<Index>(value); };
+  // A product with one row or column is one pass over the matrix, which the kernels for matrices do not do well.
+  if (m == 1 || n == 1) std::fill_n(c, n * m, T(0));  // not every BLAS keeps from reading what it overwrites here
+  if (m == 1) {
+    // B is a column: its elements are `step` apart.
+    const Index step = index(b.transposed ? 1 : b.leading);
+    const Index rows = index(a.transposed ? k : n), columns = index(a.transposed ? n : k);
+    cxxblas::gemv(cxxblas::RowMajor, a.transposed ? cxxblas::Trans : cxxblas::NoTrans, rows, columns, T(1), a.data,
+                  index(a.leading), b.data, step, T(0), c, Index(1));
+    return;
+  }
+  if (n == 1) {
+    const Index step = index(a.transposed ? a.leading : 1);
+    const Index rows = index(b.transposed ? m : k), columns = index(b.transposed ? k : m);
+    cxxblas::gemv(cxxblas::RowMajor, b.transposed ? cxxblas::NoTrans : cxxblas::Trans, rows, columns, T(1), b.data,
+                  index(b.leading), a.data, step, T(0), c, Index(1));
+    return;
+  }
+  cxxblas::gemm(cxxblas::RowMajor, a.transposed ? cxxblas::Trans : cxxblas::NoTrans,
+                b.transposed ? cxxblas::Trans : cxxblas::NoTrans, index(n), index(m), index(k), T(1), a.data, index(a.leading),
+                b.data, index(b.leading), T(0), c, index(m));
+}
+
+}  // namespace
+
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b, float* c) {
+  multiply(n, m, k, a, b, c);
+}
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<double>& a, const MatrixView<double>& b, double* c) {
+  multiply(n, m, k, a, b, c);
+}
+
+}  // namespace xgrad::detail

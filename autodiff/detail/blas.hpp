@@ -1,0 +1,22 @@
+// The one way to BLAS. What is handed over are pointers and leading dimensions, so a part of a larger array or a
+// transposed one is as good as any. Row-major.
+#pragma once
+
+#include <cstdint>
+
+namespace xgrad::detail {
+
+/// A matrix as BLAS sees it: element (i, j) at data[i · leading + j], or at data[j · leading + i] when transposed.
+template <class T>
+struct MatrixView {
+  const T* data;
+  std::int64_t leading;
+  bool transposed;
+};
+
+/// C = A · B for A (n × k), B (k × m) and C (n × m) with rows one after another. k = 0 gives zeros; C's old values are
+/// never read. Throws std::length_error for an extent that BLAS's index type cannot hold.
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b, float* c);
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<double>& a, const MatrixView<double>& b, double* c);
+
+}  // namespace xgrad::detail

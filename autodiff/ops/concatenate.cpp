@@ -1,0 +1,72 @@
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/tape.hpp>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using detail::Array;
+
+struct Concatenate final : GeneralOp {
+  explicit Concatenate(std::size_t axis) : axis(axis) {}
+  std::string_view name() const override { return "concatenate"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    std::byte* target = static_cast<std::byte*>(output.data);
+    const auto step = (*output.strides)[axis] * static_cast<std::int64_t>(size_of(output.dtype));
+    for (const Array& input : inputs) {
+      if (input.size > 0) detail::copy_strided(input, target, *output.strides);
+      target += (*input.shape)[axis] * step;
+    }
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    std::int64_t first = 0;
+    for (std::size_t k = 0; k < i; ++k) first += inputs[k].shape()[axis];
+    std::vector<Slice> slices(axis, Slice(xt::all()));
+    slices.emplace_back(xt::range(first, first + inputs[i].shape()[axis]));
+    return g.slice(slices);
+  }
+
+  std::size_t axis;
+};
+
+}  // namespace
+
+Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
+  if (tensors.empty()) throw std::invalid_argument("concatenate: no tensors given");
+  DType dtype = DType::bool_;
+  for (const Tensor& tensor : tensors) {
+    detail::check_defined("concatenate", tensor);
+    if (tensor.dim() == 0) throw std::invalid_argument("concatenate: a scalar, of shape (), has no axis; use stack");
+    dtype = promote(dtype, tensor.dtype());
+  }
+  const auto along = static_cast<std::size_t>(normalize_axis("concatenate", axis, tensors.front().dim()));
+  Shape shape = tensors.front().shape();
+  shape[along] = 0;
+  std::vector<Tensor> inputs;
+  for (const Tensor& tensor : tensors) {
+    Shape other = tensor.shape();
+    if (other.size() == shape.size()) other[along] = shape[along];
+    if (other != shape)
+      throw std::invalid_argument("concatenate: shapes " + to_string(tensors.front().shape()) + " and " +
+                                  to_string(tensor.shape()) + " differ beside axis " + std::to_string(along));
+    shape[along] += tensor.shape()[along];
+    inputs.push_back(tensor.to(dtype));
+  }
+  return detail::record(std::make_shared<const Concatenate>(along), inputs, std::move(shape), dtype);
+}
+
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
+  if (tensors.empty()) throw std::invalid_argument("stack: no tensors given");
+  std::vector<Tensor> expanded;
+  for (const Tensor& tensor : tensors) {
+    detail::check_defined("stack", tensor);
+    if (tensor.shape() != tensors.front().shape())
+      throw std::invalid_argument("stack: shapes " + to_string(tensors.front().shape()) + " and " + to_string(tensor.shape()) +
+                                  " differ");
+    expanded.push_back(expand_dims(tensor, Axes(normalize_axis("stack", axis, tensor.dim() + 1))));
+  }
+  return concatenate(expanded, normalize_axis("stack", axis, tensors.front().dim() + 1));
+}
+
+}  // namespace xgrad

@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/create.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/index.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/tape.hpp>
+#include <cstring>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using detail::Array;
+
+/// Contiguous values of an array, copied if they are not.
+template <class T>
+class Contiguous {
+ public:
+  explicit Contiguous(const Array& x) : data_(static_cast<const T*>(x.data)) {
+    if (x.contiguous || x.size == 0) return;
+    copy_ = detail::Buffer::allocate(static_cast<std::size_t>(x.size) * size_of(x.dtype));
+    detail::copy_contiguous(x, copy_->data());
+    data_ = static_cast<const T*>(copy_->data());
+  }
+  const T* data() const { return data_; }
+
+ private:
+  const T* data_;
+  detail::Ref<detail::Buffer> copy_;
+};
+
+/// A shape seen as (outer, extent of an axis, inner).
+struct Split {
+  Split(const Shape& shape, std::size_t axis) : extent(shape[axis]) {
+    for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+  }
+  std::int64_t outer = 1, extent, inner = 1;
+};
+
+std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? index + extent : index; }
+
+/// Base of the ops that move values by indices along an axis.
+struct Indexing : GeneralOp {
+  explicit Indexing(std::size_t axis) : axis(axis) {}
+  std::int64_t signed_axis() const { return static_cast<std::int64_t>(axis); }
+  std::size_t axis;
+};
+
+/// Inputs: x, indices of rank 1.
+struct Take final : Indexing {
+  using Indexing::Indexing;
+  std::string_view name() const override { return "take"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const Contiguous<std::byte> x(inputs[0]);
+    const Contiguous<std::int64_t> indices(inputs[1]);
+    const Split from(*inputs[0].shape, axis);
+    const std::size_t run = static_cast<std::size_t>(from.inner) * size_of(output.dtype);
+    std::byte* target = static_cast<std::byte*>(output.data);
+    if (run == 0) return;
+    for (std::int64_t o = 0; o < from.outer; ++o)
+      for (std::int64_t i = 0; i < inputs[1].size; ++i, target += run)
+        std::memcpy(target, x.data() + static_cast<std::size_t>(o * from.extent + wrap(indices.data()[i], from.extent)) * run, run);
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    if (i == 1) return {};
+    return index_add(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, signed_axis());
+  }
+};
+
+/// Inputs: x, indices of rank 1, source.
+struct IndexAdd final : Indexing {
+  using Indexing::Indexing;
+  std::string_view name() const override { return "index_add"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    if (output.size == 0) return;
+    detail::copy_contiguous(inputs[0], output.data);
+    const Contiguous<std::int64_t> indices(inputs[1]);
+    const Split to(*output.shape, axis);
+    dispatch(output.dtype, [&]<class T>(T) {
+      const Contiguous<T> source(inputs[2]);
+      const T* from = source.data();
+      for (std::int64_t o = 0; o < to.outer; ++o)
+        for (std::int64_t i = 0; i < inputs[1].size; ++i, from += to.inner) {
+          T* target = static_cast<T*>(output.data) + (o * to.extent + wrap(indices.data()[i], to.extent)) * to.inner;
+          for (std::int64_t j = 0; j < to.inner; ++j) target[j] = static_cast<T>(target[j] + from[j]);
+        }
+    });
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    if (i == 1) return {};
+    return i == 0 ? g : take(g, inputs[1], signed_axis());
+  }
+};
+
+/// Inputs: x, indices; shapes agree but for the axis.
+struct TakeAlongAxis final : Indexing {
+  using Indexing::Indexing;
+  std::string_view name() const override { return "take_along_axis"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const Split from(*inputs[0].shape, axis), to(*output.shape, axis);
+    const Contiguous<std::int64_t> indices(inputs[1]);
+    dispatch(output.dtype, [&]<class T>(T) {
+      const Contiguous<T> x(inputs[0]);
+      T* target = static_cast<T*>(output.data);
+      const std::int64_t* index = indices.data();
+      for (std::int64_t o = 0; o < to.outer; ++o)
+        for (std::int64_t i = 0; i < to.extent; ++i)
+          for (std::int64_t j = 0; j < to.inner; ++j)
+            *target++ = x.data()[(o * from.extent + wrap(*index++, from.extent)) * from.inner + j];
+    });
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    if (i == 1) return {};
+    return scatter_add(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, signed_axis());
+  }
+};
+
+/// Inputs: x, indices, source; indices and source have one shape, which agrees with x's but for the axis.
+struct ScatterAdd final : Indexing {
+  using Indexing::Indexing;
+  std::string_view name() const override { return "scatter_add"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    if (output.size == 0) return;
+    detail::copy_contiguous(inputs[0], output.data);
+    const Split from(*inputs[2].shape, axis), to(*output.shape, axis);
+    const Contiguous<std::int64_t> indices(inputs[1]);
+    dispatch(output.dtype, [&]<class T>(T) {
+      const Contiguous<T> source(inputs[2]);
+      const T* value = source.data();
+      const std::int64_t* index = indices.data();
+      for (std::int64_t o = 0; o < from.outer; ++o)
+        for (std::int64_t i = 0; i < from.extent; ++i)
+          for (std::int64_t j = 0; j < from.inner; ++j) {
+            T& target = static_cast<T*>(output.data)[(o * to.extent + wrap(*index++, to.extent)) * to.inner + j];
+            target = static_cast<T>(target + *value++);
+          }
+    });
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    if (i == 1) return {};
+    return i == 0 ? g : take_along_axis(g, inputs[1], signed_axis());
+  }
+};
+
+/// Reads the indices, so that one out of range is refused at the call.
+void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const std::string& where) {
+  if (indices.dtype() != DType::int64)
+    throw std::invalid_argument(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
+                                std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
+  if (indices.size() == 0) return;
+  const std::int64_t* values = indices.data<std::int64_t>();
+  for (std::int64_t i = 0; i < indices.size(); ++i)
+    if (values[i] < low || values[i] >= high)
+      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where);
+}
+
+/// The axis counted from the front, after a check of the indices against its extent.
+std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indices, std::int64_t axis) {
+  detail::check_defined(op, x);
+  detail::check_defined(op, indices);
+  const std::int64_t along = normalize_axis(op, axis, x.dim());
+  const std::int64_t extent = x.shape(along);
+  check_indices(op, indices, -extent, extent, "axis " + std::to_string(along) + " of shape " + to_string(x.shape()));
+  return static_cast<std::size_t>(along);
+}
+
+[[noreturn]] void refuse_shapes(std::string_view op, std::string_view first, const Shape& a, std::string_view second,
+                                const Shape& b, std::string_view why) {
+  throw std::invalid_argument(std::string(op) + ": " + std::string(first) + " of shape " + to_string(a) + " and " +
+                              std::string(second) + " of shape " + to_string(b) + " " + std::string(why));
+}
+
+}  // namespace
+
+Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
+  const std::size_t along = check_axis("take", x, indices, axis);
+  Shape shape = x.shape();
+  shape[along] = indices.size();
+  const Tensor inputs[] = {x, reshape(indices, {indices.size()})};
+  const Tensor taken = detail::record(std::make_shared<const Take>(along), inputs, std::move(shape), x.dtype());
+  Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
+  for (const std::int64_t extent : indices.shape()) result.push_back(extent);
+  for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
+  return reshape(taken, result);
+}
+
+Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis) {
+  const std::size_t along = check_axis("take_along_axis", x, indices, axis);
+  if (indices.dim() != x.dim())
+    refuse_shapes("take_along_axis", "x", x.shape(), "indices", indices.shape(), "differ in rank; use expand_dims");
+  Shape from = x.shape(), to = indices.shape();
+  from[along] = to[along] = 1;
+  Shape shape = broadcast_shapes("take_along_axis", from, to);
+  from = to = shape;
+  from[along] = x.shape()[along];
+  shape[along] = indices.shape()[along];
+  const Tensor inputs[] = {broadcast_to(x, from), broadcast_to(indices, shape)};
+  return detail::record(std::make_shared<const TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
+}
+
+Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
+  const std::size_t along = check_axis("index_add", x, indices, axis);
+  detail::check_defined("index_add", source);
+  if (indices.dim() != 1)
+    refuse_shapes("index_add", "indices", indices.shape(), "x", x.shape(), "do not go together; indices must have rank 1");
+  Shape expected = x.shape();
+  expected[along] = indices.size();
+  if (source.shape() != expected)
+    refuse_shapes("index_add", "a source", source.shape(), "x", x.shape(), "do not go together; it must be " + to_string(expected));
+  const DType dtype = promote(x.dtype(), source.dtype());
+  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
+  return detail::record(std::make_shared<const IndexAdd>(along), inputs, x.shape(), dtype);
+}
+
+Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
+  const std::size_t along = check_axis("scatter_add", x, indices, axis);
+  detail::check_defined("scatter_add", source);
+  if (source.shape() != indices.shape())
+    refuse_shapes("scatter_add", "a source", source.shape(), "indices", indices.shape(), "differ");
+  Shape expected = x.shape();
+  if (indices.dim() == x.dim()) expected[along] = indices.shape()[along];
+  if (indices.shape() != expected)
+    refuse_shapes("scatter_add", "indices", indices.shape(), "x", x.shape(), "differ beside the axis");
+  const DType dtype = promote(x.dtype(), source.dtype());
+  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
+  return detail::record(std::make_shared<const ScatterAdd>(along), inputs, x.shape(), dtype);
+}
+
+Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
+  detail::check_defined("one_hot", indices);
+  if (n < 0) throw std::invalid_argument("one_hot: " + std::to_string(n) + " classes");
+  check_indices("one_hot", indices, 0, n, std::to_string(n) + " classes");
+  const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
+  return equal(expand_dims(indices, -1), classes).to(dtype);
+}
+
+}  // namespace xgrad

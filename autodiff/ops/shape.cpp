@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/tape.hpp>
+#include <numeric>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using detail::Value;
+using detail::check_defined;
+using detail::record;
+
+/// Strides under which the elements of `input` read as `shape` without a copy, where there are any: each run of axes that
+/// lies evenly in memory may be divided anew, as NumPy does.
+bool reshaped_strides(const Shape& input_shape, const Strides& input_strides, const Shape& shape, Strides& strides) {
+  strides = Strides(shape.size(), 0);
+  if (size_of(shape) == 0) return true;
+  Shape extents;
+  Strides steps;
+  for (std::size_t i = 0; i < input_shape.size(); ++i)
+    if (input_shape[i] != 1) {
+      extents.push_back(input_shape[i]);
+      steps.push_back(input_strides[i]);
+    }
+  std::size_t i = 0, k = 0;
+  while (i < extents.size() || k < shape.size()) {
+    std::size_t i_end = i, k_end = k;
+    std::int64_t from = 1, to = 1;
+    if (i < extents.size()) from = extents[i_end++];
+    if (k < shape.size()) to = shape[k_end++];
+    while (from != to) {
+      if (from < to) from *= extents[i_end++];
+      else to *= shape[k_end++];
+    }
+    for (std::size_t axis = i; axis + 1 < i_end; ++axis)
+      if (steps[axis] != steps[axis + 1] * extents[axis + 1]) return false;
+    std::int64_t step = i_end > i ? steps[i_end - 1] : 1;
+    for (std::size_t axis = k_end; axis-- > k;) {
+      strides[axis] = step;
+      step *= shape[axis];
+    }
+    i = i_end;
+    k = k_end;
+  }
+  return true;
+}
+
+struct Reshape final : ViewOp {
+  std::string_view name() const override { return "reshape"; }
+  bool view(const Shape& input_shape, const Value& input, const Shape& shape, Value& output) const override {
+    output.offset = input.offset;
+    return reshaped_strides(input_shape, input.strides, shape, output.strides);
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    return reshape(g, inputs[0].shape());
+  }
+};
+
+struct Permute final : ViewOp {
+  explicit Permute(std::vector<std::int64_t> axes) : axes(std::move(axes)) {}
+  std::string_view name() const override { return "transpose"; }
+  bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
+    output.offset = input.offset;
+    output.strides = Strides(axes.size());
+    for (std::size_t i = 0; i < axes.size(); ++i) output.strides[i] = input.strides[static_cast<std::size_t>(axes[i])];
+    return true;
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
+    std::vector<std::int64_t> inverse(axes.size());
+    for (std::size_t i = 0; i < axes.size(); ++i) inverse[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
+    return transpose(g, inverse);
+  }
+
+  std::vector<std::int64_t> axes;
+};
+
+struct BroadcastTo final : ViewOp {
+  std::string_view name() const override { return "broadcast_to"; }
+  bool view(const Shape& input_shape, const Value& input, const Shape& shape, Value& output) const override {
+    const std::size_t missing = shape.size() - input_shape.size();
+    output.offset = input.offset;
+    output.strides = Strides(shape.size(), 0);
+    for (std::size_t i = 0; i < input_shape.size(); ++i)
+      if (input_shape[i] != 1) output.strides[missing + i] = input.strides[i];
+    return true;
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return g; }
+};
+
+Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
+  return record(std::move(op), std::span(&x, 1), std::move(shape), x.dtype());
+}
+
+Tensor reshape_as(std::string_view op, const Tensor& x, Shape shape) {
+  if (shape == x.shape()) return x;
+  if (size_of(shape) != x.size())
+    throw std::invalid_argument(std::string(op) + ": " + to_string(x.shape()) + " has " + std::to_string(x.size()) +
+                                " elements, " + to_string(shape) + " has " + std::to_string(size_of(shape)));
+  return record_view(detail::shared_op<Reshape>(), x, std::move(shape));
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  check_defined("reshape", x);
+  Shape target = shape;
+  const auto unknown = std::find(target.begin(), target.end(), -1);
+  if (unknown != target.end()) {
+    *unknown = 1;
+    const auto fail = [&](const std::string& why) {
+      throw std::invalid_argument("reshape: " + to_string(x.shape()) + " does not fit " + to_string(shape) + ": " + why);
+    };
+    if (std::find(target.begin(), target.end(), -1) != target.end()) fail("only one extent may be -1");
+    check_shape("reshape", target);
+    const std::int64_t known = size_of(target);
+    if (known == 0) fail("-1 could be anything beside an extent of 0");
+    if (x.size() % known != 0) fail(std::to_string(x.size()) + " elements do not divide by " + std::to_string(known));
+    *unknown = x.size() / known;
+  }
+  check_shape("reshape", target);
+  return reshape_as("reshape", x, std::move(target));
+}
+
+Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
+  check_defined("transpose", x);
+  std::vector<std::int64_t> order;
+  for (const std::int64_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.dim()));
+  std::vector<bool> seen(x.dim(), false);
+  for (const std::int64_t axis : order) seen[static_cast<std::size_t>(axis)] = true;
+  if (order.size() != x.dim() || std::find(seen.begin(), seen.end(), false) != seen.end())
+    throw std::invalid_argument("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
+                                "; each of its " + std::to_string(x.dim()) + " axes must be named once");
+  if (std::is_sorted(order.begin(), order.end())) return x;
+  Shape shape(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) shape[i] = x.shape()[static_cast<std::size_t>(order[i])];
+  return record_view(std::make_shared<const Permute>(std::move(order)), x, std::move(shape));
+}
+
+Tensor transpose(const Tensor& x) {
+  check_defined("transpose", x);
+  std::vector<std::int64_t> axes(x.dim());
+  std::iota(axes.rbegin(), axes.rend(), 0);
+  return transpose(x, axes);
+}
+
+Tensor matrix_transpose(const Tensor& x) {
+  check_defined("matrix_transpose", x);
+  if (x.dim() < 2)
+    throw std::invalid_argument("matrix_transpose: shape " + to_string(x.shape()) + " has fewer than two axes");
+  std::vector<std::int64_t> axes(x.dim());
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
+  return transpose(x, axes);
+}
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  check_defined("broadcast_to", x);
+  check_shape("broadcast_to", shape);
+  if (x.shape() == shape) return x;
+  const Shape& from = x.shape();
+  bool fits = from.size() <= shape.size();
+  for (std::size_t i = 0; fits && i < from.size(); ++i)
+    fits = from[i] == 1 || from[i] == shape[shape.size() - from.size() + i];
+  if (!fits)
+    throw std::invalid_argument("broadcast_to: " + to_string(from) + " does not broadcast to " + to_string(shape));
+  return record_view(detail::shared_op<BroadcastTo>(), x, shape);
+}
+
+Tensor squeeze(const Tensor& x, const Axes& axes) {
+  check_defined("squeeze", x);
+  std::vector<bool> drop(x.dim(), false);
+  if (axes.all()) {
+    for (std::size_t i = 0; i < x.dim(); ++i) drop[i] = x.shape()[i] == 1;
+  } else {
+    for (const std::int64_t axis : axes.normalize("squeeze", x.dim())) {
+      const auto i = static_cast<std::size_t>(axis);
+      if (x.shape()[i] != 1)
+        throw std::invalid_argument("squeeze: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) +
+                                    " has extent " + std::to_string(x.shape()[i]) + ", not 1");
+      drop[i] = true;
+    }
+  }
+  Shape shape;
+  for (std::size_t i = 0; i < x.dim(); ++i)
+    if (!drop[i]) shape.push_back(x.shape()[i]);
+  return reshape_as("squeeze", x, std::move(shape));
+}
+
+Tensor expand_dims(const Tensor& x, const Axes& axes) {
+  check_defined("expand_dims", x);
+  if (axes.all())
+    throw std::invalid_argument("expand_dims: no axes given for shape " + to_string(x.shape()) + "; name where they go");
+  const std::vector<std::int64_t> places = axes.normalize("expand_dims", x.dim() + axes.count());
+  Shape shape;
+  for (std::size_t i = 0, next = 0, from = 0; i < x.dim() + places.size(); ++i) {
+    const bool is_new = next < places.size() && places[next] == static_cast<std::int64_t>(i);
+    if (is_new) ++next;
+    shape.push_back(is_new ? 1 : x.shape()[from++]);
+  }
+  return reshape_as("expand_dims", x, std::move(shape));
+}
+
+Tensor flatten(const Tensor& x, std::int64_t start_axis) {
+  check_defined("flatten", x);
+  if (x.dim() == 0) {
+    if (start_axis != 0 && start_axis != -1)
+      throw std::invalid_argument("flatten: axis " + std::to_string(start_axis) + " is out of range for a tensor of rank 0");
+    return reshape_as("flatten", x, {1});
+  }
+  const auto start = static_cast<std::size_t>(normalize_axis("flatten", start_axis, x.dim()));
+  Shape shape(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(start));
+  std::int64_t rest = 1;
+  for (std::size_t i = start; i < x.dim(); ++i) rest *= x.shape()[i];
+  shape.push_back(rest);
+  return reshape_as("flatten", x, std::move(shape));
+}
+
+Tensor Tensor::reshape(const Shape& shape) const { return xgrad::reshape(*this, shape); }
+Tensor Tensor::transpose() const { return xgrad::transpose(*this); }
+
+}  // namespace xgrad

@@ -1,0 +1,143 @@
+#include <algorithm>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/tape.hpp>
+#include <cstring>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using detail::Array;
+using detail::Value;
+
+/// A slice resolved against a shape: each axis of the result steps along an axis of the source, or is new.
+struct Selection {
+  Shape source;                      ///< the shape sliced
+  Shape shape;                       ///< of the result
+  xt::svector<std::int64_t, 4> axes;  ///< of the source, for each axis of the result; -1 for a new one
+  xt::svector<std::int64_t, 4> steps;
+  xt::svector<std::int64_t, 4> first;  ///< for each axis of the source
+
+  /// Offset and strides of the result within values of the source's shape.
+  void apply(const Strides& from, std::int64_t& offset, Strides& strides) const {
+    for (std::size_t i = 0; i < first.size(); ++i) offset += first[i] * from[i];
+    strides = Strides(axes.size());
+    for (std::size_t i = 0; i < axes.size(); ++i)
+      strides[i] = axes[i] < 0 ? 0 : steps[i] * from[static_cast<std::size_t>(axes[i])];
+  }
+};
+
+Tensor embed(const Tensor& g, const Selection& selection);
+
+struct SliceView final : ViewOp {
+  explicit SliceView(Selection selection) : selection(std::move(selection)) {}
+  std::string_view name() const override { return "slice"; }
+  bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
+    output.offset = input.offset;
+    selection.apply(input.strides, output.offset, output.strides);
+    return true;
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
+    return embed(g, selection);
+  }
+
+  Selection selection;
+};
+
+/// The transpose of a slice: zeros of the source's shape with the values where the slice lies.
+struct Embed final : GeneralOp {
+  explicit Embed(Selection selection) : selection(std::move(selection)) {}
+  std::string_view name() const override { return "slice"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const std::size_t bytes = size_of(output.dtype);
+    std::memset(output.data, 0, static_cast<std::size_t>(output.size) * bytes);
+    if (inputs[0].size == 0) return;
+    std::int64_t offset = 0;
+    Strides strides;
+    selection.apply(*output.strides, offset, strides);
+    detail::copy_strided(inputs[0], static_cast<std::byte*>(output.data) + offset * static_cast<std::int64_t>(bytes), strides);
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
+    return detail::record(std::make_shared<const SliceView>(selection), std::span(&g, 1), selection.shape, g.dtype());
+  }
+
+  Selection selection;
+};
+
+Tensor embed(const Tensor& g, const Selection& selection) {
+  return detail::record(std::make_shared<const Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
+}
+
+/// First position, number and step of a range along an axis, as Python resolves it.
+void resolve(const Slice& slice, std::int64_t extent, std::int64_t& first, std::int64_t& size, std::int64_t& step) {
+  step = slice.step.value_or(1);
+  if (step == 0) throw std::invalid_argument("slice: the step of a range is 0");
+  const std::int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? extent : extent - 1;
+  const auto clamp = [&](std::int64_t at) { return std::clamp(at < 0 ? at + extent : at, lowest, highest); };
+  first = slice.start ? clamp(*slice.start) : step > 0 ? lowest : highest;
+  const std::int64_t stop = slice.stop ? clamp(*slice.stop) : step > 0 ? highest : lowest;
+  const std::int64_t distance = step > 0 ? stop - first : first - stop;
+  size = distance > 0 ? 1 + (distance - 1) / (step > 0 ? step : -step) : 0;
+  if (size == 0) first = 0;
+}
+
+}  // namespace
+
+Tensor Tensor::slice(const std::vector<Slice>& slices) const {
+  detail::check_defined("slice", *this);
+  const Shape& source = shape();
+  std::size_t consumed = 0;
+  bool ellipsis = false;
+  for (const Slice& slice : slices) {
+    if (slice.kind == Slice::Kind::ellipsis && std::exchange(ellipsis, true))
+      throw std::invalid_argument("slice: more than one ellipsis for shape " + to_string(source));
+    if (slice.kind != Slice::Kind::newaxis && slice.kind != Slice::Kind::ellipsis) ++consumed;
+  }
+  if (consumed > source.size())
+    throw std::invalid_argument("slice: " + std::to_string(consumed) + " entries for shape " + to_string(source));
+
+  Selection selection;
+  selection.source = source;
+  selection.first = xt::svector<std::int64_t, 4>(source.size(), 0);
+  std::size_t axis = 0;
+  const auto keep = [&](std::int64_t from, std::int64_t size, std::int64_t step) {
+    selection.axes.push_back(from);
+    selection.shape.push_back(size);
+    selection.steps.push_back(step);
+  };
+  const auto keep_all = [&] {
+    keep(static_cast<std::int64_t>(axis), source[axis], 1);
+    ++axis;
+  };
+  for (const Slice& slice : slices) switch (slice.kind) {
+      case Slice::Kind::newaxis: keep(-1, 1, 0); break;
+      case Slice::Kind::all: keep_all(); break;
+      case Slice::Kind::ellipsis:
+        for (std::size_t n = source.size() - consumed; n > 0; --n) keep_all();
+        break;
+      case Slice::Kind::index: {
+        const std::int64_t extent = source[axis];
+        if (slice.index < -extent || slice.index >= extent)
+          throw std::out_of_range("slice: index " + std::to_string(slice.index) + " is out of range for axis " +
+                                  std::to_string(axis) + " of shape " + to_string(source));
+        selection.first[axis++] = slice.index < 0 ? slice.index + extent : slice.index;
+        break;
+      }
+      case Slice::Kind::range: {
+        std::int64_t first, size, step;
+        resolve(slice, source[axis], first, size, step);
+        keep(static_cast<std::int64_t>(axis), size, step);
+        selection.first[axis++] = first;
+        break;
+      }
+    }
+  while (axis < source.size()) keep_all();
+
+  if (selection.shape == source && std::is_sorted(selection.axes.begin(), selection.axes.end()) &&
+      std::all_of(selection.steps.begin(), selection.steps.end(), [](std::int64_t step) { return step == 1; }))
+    return *this;  // everything, as it is
+  Shape result = selection.shape;
+  return detail::record(std::make_shared<const SliceView>(std::move(selection)), std::span(this, 1), std::move(result), dtype());
+}
+
+}  // namespace xgrad
