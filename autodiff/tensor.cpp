@@ -133,7 +133,8 @@ const void* Tensor::data(DType dtype) const {
 }
 
 std::shared_ptr<const void> Tensor::keep() const {
-  return {nullptr, [buffer = detail::resolve(node_.get())->value.buffer](const void*) {}};
+  // Evaluates first, for callers ask for this and the values in no particular order.
+  return {nullptr, [buffer = detail::contiguous_value(*this).buffer](const void*) {}};
 }
 
 double Tensor::item_double() const {

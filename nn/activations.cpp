@@ -39,7 +39,8 @@ Tensor silu(const Tensor& x) {
 
 Tensor softplus(const Tensor& x, const SoftplusOptions& options) {
   check_floating("softplus", x);
-  if (!(options.beta > 0)) throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));
+  if (!(options.beta > 0))
+    throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));
   const Tensor scaled = options.beta * x;
   const Tensor linear = scaled > options.threshold;
   return where(linear, x, log1p(exp(where(linear, 0, scaled))) / options.beta);

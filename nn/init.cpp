@@ -54,23 +54,28 @@ void uniform_(Tensor tensor, double low, double high, Generator& generator) {
 void normal_(Tensor tensor, double mean, double standard_deviation, Generator& generator) {
   check("normal_", tensor);
   if (!(standard_deviation >= 0))
-    throw std::invalid_argument("normal_: the standard deviation must not be negative, got " + std::to_string(standard_deviation));
+    throw std::invalid_argument("normal_: the standard deviation must not be negative, got " +
+                                std::to_string(standard_deviation));
   tensor.assign(generator.normal(tensor.shape(), mean, standard_deviation, tensor.dtype()));
 }
 
-void trunc_normal_(Tensor tensor, double mean, double standard_deviation, double low, double high, Generator& generator) {
+void trunc_normal_(Tensor tensor, double mean, double standard_deviation, double low, double high,
+                   Generator& generator) {
   check("trunc_normal_", tensor);
   if (!(standard_deviation > 0))
-    throw std::invalid_argument("trunc_normal_: the standard deviation must be positive, got " + std::to_string(standard_deviation));
+    throw std::invalid_argument("trunc_normal_: the standard deviation must be positive, got " +
+                                std::to_string(standard_deviation));
   const double share = normal_distribution_function((high - mean) / standard_deviation) -
                        normal_distribution_function((low - mean) / standard_deviation);
   if (!(share >= 0.01))
     throw std::invalid_argument("trunc_normal_: hardly any values of mean " + std::to_string(mean) + " and deviation " +
-                                std::to_string(standard_deviation) + " lie from " + std::to_string(low) + " to " + std::to_string(high));
+                                std::to_string(standard_deviation) + " lie from " + std::to_string(low) + " to " +
+                                std::to_string(high));
   // Drawn again until inside.
   std::normal_distribution<double> gaussian(mean, standard_deviation);
   std::vector<double> values(static_cast<std::size_t>(tensor.size()));
-  for (double& value : values) do value = gaussian(generator.engine());
+  for (double& value : values) do
+      value = gaussian(generator.engine());
     while (value < low || value > high);
   tensor.assign(xgrad::detail::make_leaf_copy(tensor.shape(), DType::float64, values.data()));
 }

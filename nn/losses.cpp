@@ -72,16 +72,17 @@ ClassTargets class_targets(const std::string& name, const Tensor& input, const T
   for (std::size_t i = 0; i < input.dim(); ++i)
     if (static_cast<std::int64_t>(i) != targets.axis) expected.push_back(input.shape()[i]);
   if (target.shape() != expected)
-    throw std::invalid_argument(name + ": class indices of shape " + to_string(target.shape()) + " for an input of shape " +
-                                to_string(input.shape()) + "; expected shape " + to_string(expected));
+    throw std::invalid_argument(name + ": class indices of shape " + to_string(target.shape()) +
+                                " for an input of shape " + to_string(input.shape()) + "; expected shape " +
+                                to_string(expected));
   const std::int64_t* indices = target.data<std::int64_t>();
   for (std::int64_t i = 0; i < target.size(); ++i) {
     if (ignore_index && indices[i] == *ignore_index) continue;
     ++targets.number;
     if (indices[i] < 0 || indices[i] >= targets.classes)
       throw std::out_of_range(name + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
-                              ") is not one of the " + std::to_string(targets.classes) + " classes of an input of shape " +
-                              to_string(input.shape()));
+                              ") is not one of the " + std::to_string(targets.classes) +
+                              " classes of an input of shape " + to_string(input.shape()));
   }
   if (targets.number < target.size()) {
     targets.counts = target != *ignore_index;
@@ -95,8 +96,9 @@ Tensor class_weight(const std::string& name, const Tensor& input, const Tensor& 
   if (!weight.defined()) return {};
   const std::int64_t classes = input.shape(class_axis(name, input));
   if (weight.shape() != Shape{classes})
-    throw std::invalid_argument(name + ": class weights of shape " + to_string(weight.shape()) + " for an input of shape " +
-                                to_string(input.shape()) + "; expected shape " + to_string(Shape{classes}));
+    throw std::invalid_argument(name + ": class weights of shape " + to_string(weight.shape()) +
+                                " for an input of shape " + to_string(input.shape()) + "; expected shape " +
+                                to_string(Shape{classes}));
   return weight.to(input.dtype());
 }
 
@@ -173,13 +175,15 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
     return class_losses(log_softmax(input, axis), targets, weight, smoothing, options.reduction);
   }
   if (!is_floating(target.dtype()) || target.shape() != input.shape())
-    throw std::invalid_argument(name + ": the target must be int64 class indices or floating probabilities of the input's shape " +
-                                to_string(input.shape()) + ", got " + describe(target));
+    throw std::invalid_argument(
+        name + ": the target must be int64 class indices or floating probabilities of the input's shape " +
+        to_string(input.shape()) + ", got " + describe(target));
   Tensor p = target;
   if (smoothing > 0) p = (1 - smoothing) * p + smoothing / static_cast<double>(input.shape(axis));
   Tensor log_p = log_softmax(input, axis);
   // A logit of -inf is harmless where the target is 0.
-  const double lowest = log_p.dtype() == DType::float32 ? std::numeric_limits<float>::lowest() : std::numeric_limits<double>::lowest();
+  const double lowest =
+      log_p.dtype() == DType::float32 ? std::numeric_limits<float>::lowest() : std::numeric_limits<double>::lowest();
   log_p = where(p == 0, maximum(log_p, lowest), log_p);
   Tensor products = p * log_p;
   if (weight.defined()) products = along_class_axis(weight, input) * products;

@@ -34,8 +34,8 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOpti
 
 /// Options of `nll_loss`.
 struct NLLLossOptions {
-  Tensor weight = {};                                 ///< of each class, shape (C,)
-  std::optional<std::int64_t> ignore_index = -100;    ///< targets that do not count
+  Tensor weight = {};                               ///< of each class, shape (C,)
+  std::optional<std::int64_t> ignore_index = -100;  ///< targets that do not count
   Reduction reduction = Reduction::mean;
 };
 /// The negative log likelihood -weight[t] · input[t] of log probabilities `input`, shape (N, C), (C,) or (N, C, …), for
@@ -46,9 +46,9 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions&
 
 /// Options of `cross_entropy`.
 struct CrossEntropyOptions {
-  Tensor weight = {};                                 ///< of each class, shape (C,)
-  std::optional<std::int64_t> ignore_index = -100;    ///< class indices that do not count
-  double label_smoothing = 0;                         ///< share of the target spread over all classes, in [0, 1]
+  Tensor weight = {};                               ///< of each class, shape (C,)
+  std::optional<std::int64_t> ignore_index = -100;  ///< class indices that do not count
+  double label_smoothing = 0;                       ///< share of the target spread over all classes, in [0, 1]
   Reduction reduction = Reduction::mean;
 };
 /// Cross entropy of logits `input`, shape (N, C), (C,) or (N, C, …), against class indices (int64; shape without the

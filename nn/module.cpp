@@ -38,7 +38,8 @@ void for_each_parameter(Module& module, F f) {
 /// As above, for functions that only read.
 template <class F>
 void for_each_parameter(const Module& module, F f) {
-  for_each_parameter(const_cast<Module&>(module), [&f](std::string name, const Tensor& tensor) { f(std::move(name), tensor); });
+  for_each_parameter(const_cast<Module&>(module),
+                     [&f](std::string name, const Tensor& tensor) { f(std::move(name), tensor); });
 }
 
 template <class F>
@@ -69,7 +70,8 @@ void Module::visit_members(MemberVisitor&) {}
 NamedTensors Module::named_parameters() const {
   NamedTensors named;
   for_each_parameter(*this, [&named](std::string name, const Tensor& tensor) {
-    const auto seen = std::find_if(named.begin(), named.end(), [&](const auto& entry) { return entry.second.is(tensor); });
+    const auto seen =
+        std::find_if(named.begin(), named.end(), [&](const auto& entry) { return entry.second.is(tensor); });
     if (seen == named.end()) named.emplace_back(std::move(name), tensor);
   });
   return named;
@@ -120,7 +122,9 @@ void Module::zero_grad() {
 
 StateDict Module::state_dict() const {
   StateDict state;
-  for_each_parameter(*this, [&state](std::string name, const Tensor& tensor) { state.emplace_back(std::move(name), tensor.detach()); });
+  for_each_parameter(*this, [&state](std::string name, const Tensor& tensor) {
+    state.emplace_back(std::move(name), tensor.detach());
+  });
   return state;
 }
 
@@ -144,8 +148,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
     given.erase(found);
     if (value.shape() != tensor.shape() || !is_floating(value.dtype()))
       problem("'" + name + "' is " + describe(value) + " where the model has " + describe(tensor));
-    else
-      assignments.emplace_back(tensor, value.detach().to(tensor.dtype()));
+    else assignments.emplace_back(tensor, value.detach().to(tensor.dtype()));
   });
   if (options.strict)
     for (const auto& [name, tensor] : state)
@@ -160,7 +163,8 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
 Tensor parameter(const Tensor& values) {
   xgrad::detail::check_defined("parameter", values);
   if (!is_floating(values.dtype()))
-    throw std::invalid_argument("parameter: values of shape " + describe(values) + " carry no gradients; use float32 or float64");
+    throw std::invalid_argument("parameter: values of shape " + describe(values) +
+                                " carry no gradients; use float32 or float64");
   Tensor leaf = values.evaluate().detach();
   leaf.set_requires_grad(true);
   return leaf;
@@ -179,7 +183,8 @@ ParameterSwap::ParameterSwap(Module& module, const std::vector<Tensor>& replacem
                                   " for a parameter of shape " + to_string(parameters[i].shape()));
   for_each_parameter(module, [&](const std::string&, Tensor& member) { originals_.emplace_back(&member, member); });
   for (auto& [member, original] : originals_) {
-    const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.is(original); });
+    const auto found =
+        std::find_if(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.is(original); });
     *member = replacements[static_cast<std::size_t>(found - parameters.begin())];
   }
 }

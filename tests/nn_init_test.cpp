@@ -133,26 +133,29 @@ std::ostream& operator<<(std::ostream& stream, const Initialiser& initialiser) {
 class EveryInitialiser : public testing::TestWithParam<Initialiser> {};
 
 TEST_P(EveryInitialiser, RefusesWhatIsNoFloatingLeaf) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(zeros({2, 3}, DType::int64)); }, {GetParam().name, "(2, 3)", "int64"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        GetParam().f(zeros({2, 3}, DType::int64));
+      },
+      {GetParam().name, "(2, 3)", "int64"}));
   Tensor leaf = ones({2, 3}).detach();
   leaf.set_requires_grad();
   EXPECT_TRUE(throws<std::logic_error>([&] { GetParam().f(leaf * 2); }, {GetParam().name, "(2, 3)"}));
   EXPECT_TRUE(throws<std::logic_error>([] { GetParam().f(Tensor()); }, {GetParam().name}));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Init, EveryInitialiser,
-    testing::Values(Initialiser{"uniform_", [](const Tensor& x) { uniform_(x); }},
-                    Initialiser{"normal_", [](const Tensor& x) { normal_(x); }},
-                    Initialiser{"trunc_normal_", [](const Tensor& x) { trunc_normal_(x); }},
-                    Initialiser{"constant_", [](const Tensor& x) { constant_(x, 1); }},
-                    Initialiser{"zeros_", [](const Tensor& x) { zeros_(x); }},
-                    Initialiser{"ones_", [](const Tensor& x) { ones_(x); }},
-                    Initialiser{"xavier_uniform_", [](const Tensor& x) { xavier_uniform_(x); }},
-                    Initialiser{"xavier_normal_", [](const Tensor& x) { xavier_normal_(x); }},
-                    Initialiser{"kaiming_uniform_", [](const Tensor& x) { kaiming_uniform_(x); }},
-                    Initialiser{"kaiming_normal_", [](const Tensor& x) { kaiming_normal_(x); }}),
-    [](const auto& info) { return std::string(info.param.name) + "of"; });
+INSTANTIATE_TEST_SUITE_P(Init, EveryInitialiser,
+                         testing::Values(Initialiser{"uniform_", [](const Tensor& x) { uniform_(x); }},
+                                         Initialiser{"normal_", [](const Tensor& x) { normal_(x); }},
+                                         Initialiser{"trunc_normal_", [](const Tensor& x) { trunc_normal_(x); }},
+                                         Initialiser{"constant_", [](const Tensor& x) { constant_(x, 1); }},
+                                         Initialiser{"zeros_", [](const Tensor& x) { zeros_(x); }},
+                                         Initialiser{"ones_", [](const Tensor& x) { ones_(x); }},
+                                         Initialiser{"xavier_uniform_", [](const Tensor& x) { xavier_uniform_(x); }},
+                                         Initialiser{"xavier_normal_", [](const Tensor& x) { xavier_normal_(x); }},
+                                         Initialiser{"kaiming_uniform_", [](const Tensor& x) { kaiming_uniform_(x); }},
+                                         Initialiser{"kaiming_normal_", [](const Tensor& x) { kaiming_normal_(x); }}),
+                         [](const auto& info) { return std::string(info.param.name) + "of"; });
 
 TEST(Init, RefusesParametersOutOfRange) {
   const Tensor x = zeros({4}).detach();

@@ -20,8 +20,10 @@ Tensor activation(const std::string& name, const Json& options, const Tensor& x)
   if (name == "leaky_relu") return nn::leaky_relu(x, {.negative_slope = number(options, "negative_slope", 0.01)});
   if (name == "elu") return nn::elu(x, {.alpha = number(options, "alpha", 1)});
   if (name == "gelu")
-    return nn::gelu(x, {.approximate = options.contains("approximate") ? nn::GeluApproximation::tanh : nn::GeluApproximation::none});
-  if (name == "softplus") return nn::softplus(x, {.beta = number(options, "beta", 1), .threshold = number(options, "threshold", 20)});
+    return nn::gelu(x, {.approximate = options.contains("approximate") ? nn::GeluApproximation::tanh
+                                                                       : nn::GeluApproximation::none});
+  if (name == "softplus")
+    return nn::softplus(x, {.beta = number(options, "beta", 1), .threshold = number(options, "threshold", 20)});
   if (name == "softmax") return nn::softmax(x, options["axis"].get<std::int64_t>());
   if (name == "log_softmax") return nn::log_softmax(x, options["axis"].get<std::int64_t>());
   throw std::runtime_error("no activation " + name);
@@ -77,7 +79,8 @@ TEST_P(EveryActivation, HasTheRightDerivativesOfFirstAndSecondOrder) {
 TEST_P(EveryActivation, IsFiniteWithFiniteGradientsOfTwoOrdersAtAnyFiniteInput) {
   for (const DType dtype : {DType::float32, DType::float64}) {
     const double huge = dtype == DType::float32 ? 3e38 : 1.7e308;
-    for (const double value : {huge, 1e30, 1e10, 1e4, 104.0, 89.0, 20.0, 1e-30, 0.0, -1e-30, -20.0, -89.0, -104.0, -1e4, -1e10, -1e30, -huge}) {
+    for (const double value : {huge, 1e30, 1e10, 1e4, 104.0, 89.0, 20.0, 1e-30, 0.0, -1e-30, -20.0, -89.0, -104.0, -1e4,
+                               -1e10, -1e30, -huge}) {
       SCOPED_TRACE(value);
       Tensor x = full({1}, value, dtype).detach();
       x.set_requires_grad();
@@ -94,19 +97,26 @@ TEST_P(EveryActivation, IsFiniteWithFiniteGradientsOfTwoOrdersAtAnyFiniteInput) 
 }
 
 TEST_P(EveryActivation, RefusesIntegersAndUndefinedTensors) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(ones({2, 3}, DType::int64)); }, {GetParam().name, "(2, 3)", "int64"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        GetParam().f(ones({2, 3}, DType::int64));
+      },
+      {GetParam().name, "(2, 3)", "int64"}));
   EXPECT_THROW(GetParam().f(Tensor()), std::logic_error);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Activations, EveryActivation,
-    testing::Values(Activation{"leaky_relu", [](const Tensor& x) { return nn::leaky_relu(x); }},
-                    Activation{"elu", [](const Tensor& x) { return nn::elu(x, {.alpha = 1.5}); }},
-                    Activation{"gelu", [](const Tensor& x) { return nn::gelu(x); }},
-                    Activation{"gelu", [](const Tensor& x) { return nn::gelu(x, {.approximate = nn::GeluApproximation::tanh}); }},
-                    Activation{"silu", [](const Tensor& x) { return nn::silu(x); }},
-                    Activation{"softplus", [](const Tensor& x) { return nn::softplus(x, {.beta = 0.5}); }}),
-    [](const auto& info) { return info.param.name + std::to_string(info.index); });
+INSTANTIATE_TEST_SUITE_P(Activations, EveryActivation,
+                         testing::Values(Activation{"leaky_relu", [](const Tensor& x) { return nn::leaky_relu(x); }},
+                                         Activation{"elu", [](const Tensor& x) { return nn::elu(x, {.alpha = 1.5}); }},
+                                         Activation{"gelu", [](const Tensor& x) { return nn::gelu(x); }},
+                                         Activation{"gelu",
+                                                    [](const Tensor& x) {
+                                                      return nn::gelu(x, {.approximate = nn::GeluApproximation::tanh});
+                                                    }},
+                                         Activation{"silu", [](const Tensor& x) { return nn::silu(x); }},
+                                         Activation{"softplus",
+                                                    [](const Tensor& x) { return nn::softplus(x, {.beta = 0.5}); }}),
+                         [](const auto& info) { return info.param.name + std::to_string(info.index); });
 
 TEST(Activations, TakeTheConventionalSlopeAtZero) {
   const auto slope = [](const auto& f) {
@@ -189,7 +199,8 @@ TEST(Linear, RefusesWhatDoesNotFit) {
 }
 
 TEST(Sequential, AppliesItsLayersInOrder) {
-  nn::Sequential model(nn::Linear(3, 4), relu, nn::Tanh(), [](const Tensor& x) { return x * 2; }, nn::Linear(4, 2));
+  nn::Sequential model(
+      nn::Linear(3, 4), relu, nn::Tanh(), [](const Tensor& x) { return x * 2; }, nn::Linear(4, 2));
   EXPECT_EQ(model.size(), 5u);
   const Tensor x = Generator(1).normal({5, 3});
   const Tensor expected = model.get<nn::Linear>(4)(xgrad::tanh(relu(model.get<nn::Linear>(0)(x))) * 2);

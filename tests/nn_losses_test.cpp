@@ -18,19 +18,25 @@ Reduction reduction_of(const std::string& name) {
   return name == "mean" ? Reduction::mean : name == "sum" ? Reduction::sum : Reduction::none;
 }
 
-Tensor loss(const std::string& name, const Json& options, const Json& tensors, const Tensor& input, const Tensor& target) {
+Tensor loss(const std::string& name, const Json& options, const Json& tensors, const Tensor& input,
+            const Tensor& target) {
   const Reduction reduction = reduction_of(options["reduction"]);
-  const auto tensor = [&](const char* key) { return tensors.contains(key) ? reference::tensor(tensors[key]) : Tensor(); };
+  const auto tensor = [&](const char* key) {
+    return tensors.contains(key) ? reference::tensor(tensors[key]) : Tensor();
+  };
   const std::int64_t ignore_index = options.value("ignore_index", std::int64_t{-100});
   if (name == "mse_loss") return nn::mse_loss(input, target, {.reduction = reduction});
   if (name == "l1_loss") return nn::l1_loss(input, target, {.reduction = reduction});
   if (name == "huber_loss") return nn::huber_loss(input, target, {.delta = options["delta"], .reduction = reduction});
   if (name == "nll_loss")
-    return nn::nll_loss(input, target, {.weight = tensor("weight"), .ignore_index = ignore_index, .reduction = reduction});
+    return nn::nll_loss(input, target,
+                        {.weight = tensor("weight"), .ignore_index = ignore_index, .reduction = reduction});
   if (name == "cross_entropy")
     return nn::cross_entropy(input, target,
-                             {.weight = tensor("weight"), .ignore_index = ignore_index,
-                              .label_smoothing = options["label_smoothing"], .reduction = reduction});
+                             {.weight = tensor("weight"),
+                              .ignore_index = ignore_index,
+                              .label_smoothing = options["label_smoothing"],
+                              .reduction = reduction});
   if (name == "binary_cross_entropy")
     return nn::binary_cross_entropy(input, target, {.weight = tensor("weight"), .reduction = reduction});
   if (name == "binary_cross_entropy_with_logits")
@@ -71,7 +77,8 @@ class EveryNumericLoss : public testing::TestWithParam<NumericLoss> {};
 
 TEST_P(EveryNumericLoss, HasTheRightDerivativesOfInputAndTarget) {
   Generator generator(3);
-  const Tensor x = generator.uniform({3, 4}, 0.1, 0.9, DType::float64), y = generator.uniform({3, 4}, 0.1, 0.9, DType::float64);
+  const Tensor x = generator.uniform({3, 4}, 0.1, 0.9, DType::float64),
+               y = generator.uniform({3, 4}, 0.1, 0.9, DType::float64);
   const auto f = [](const std::vector<Tensor>& inputs) { return GetParam().f(inputs[0], inputs[1]); };
   EXPECT_TRUE(gradcheck(f, {x, y}));
   EXPECT_TRUE(gradgradcheck(f, {x, y}));
@@ -79,8 +86,11 @@ TEST_P(EveryNumericLoss, HasTheRightDerivativesOfInputAndTarget) {
 
 TEST_P(EveryNumericLoss, RefusesTargetsOfAnotherShape) {
   for (const Shape& shape : {Shape{3}, Shape{2, 1}, Shape{}, Shape{3, 2}, Shape{1, 2, 3}})
-    EXPECT_TRUE(throws<std::invalid_argument>([&] { GetParam().f(zeros({2, 3}), zeros(shape)); },
-                                              {GetParam().name, "(2, 3)", to_string(shape)}));
+    EXPECT_TRUE(throws<std::invalid_argument>(
+        [&] {
+          GetParam().f(zeros({2, 3}), zeros(shape));
+        },
+        {GetParam().name, "(2, 3)", to_string(shape)}));
 }
 
 TEST_P(EveryNumericLoss, RefusesIntegerInputsAndUndefinedTensors) {
@@ -98,16 +108,15 @@ TEST_P(EveryNumericLoss, KeepsFloat32AndTakesIntegerAndBoolTargets) {
   EXPECT_TRUE(near(GetParam().f(x, y == 1), expected, 0, 0));
 }
 
-TEST_P(EveryNumericLoss, OfNothingIsNaN) {
-  EXPECT_TRUE(std::isnan(GetParam().f(zeros({0}), zeros({0})).item()));
-}
+TEST_P(EveryNumericLoss, OfNothingIsNaN) { EXPECT_TRUE(std::isnan(GetParam().f(zeros({0}), zeros({0})).item())); }
 
 INSTANTIATE_TEST_SUITE_P(
     Losses, EveryNumericLoss,
     testing::Values(NumericLoss{"mse_loss", [](auto& x, auto& y) { return nn::mse_loss(x, y); }},
                     NumericLoss{"l1_loss", [](auto& x, auto& y) { return nn::l1_loss(x, y); }},
                     NumericLoss{"huber_loss", [](auto& x, auto& y) { return nn::huber_loss(x, y, {.delta = 0.3}); }},
-                    NumericLoss{"binary_cross_entropy", [](auto& x, auto& y) { return nn::binary_cross_entropy(x, y); }},
+                    NumericLoss{"binary_cross_entropy",
+                                [](auto& x, auto& y) { return nn::binary_cross_entropy(x, y); }},
                     NumericLoss{"binary_cross_entropy_with_logits",
                                 [](auto& x, auto& y) { return nn::binary_cross_entropy_with_logits(x, y); }}),
     [](const auto& info) { return info.param.name; });
@@ -130,28 +139,56 @@ TEST_P(EveryClassLoss, HasTheRightDerivatives) {
 
 TEST_P(EveryClassLoss, RefusesATargetThatIsNoClass) {
   for (const int bad : {3, -1, -101, 1000})
-    EXPECT_TRUE(throws<std::out_of_range>([&] { GetParam().f(zeros({2, 3}), Tensor{0, bad}); },
-                                          {GetParam().name, std::to_string(bad), "element 1", "3 classes", "(2, 3)"}));
+    EXPECT_TRUE(throws<std::out_of_range>(
+        [&] {
+          GetParam().f(zeros({2, 3}), Tensor{0, bad});
+        },
+        {GetParam().name, std::to_string(bad), "element 1", "3 classes", "(2, 3)"}));
 }
 
 TEST_P(EveryClassLoss, RefusesTargetsOfAnotherShape) {
   const auto zeros_of = [](const Shape& shape) { return zeros(shape, DType::int64); };
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { GetParam().f(zeros({2, 3}), zeros_of({3})); }, {GetParam().name, "(3,)", "(2, 3)", "(2,)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { GetParam().f(zeros({2, 3}), zeros_of({2, 1})); }, {GetParam().name, "(2, 1)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { GetParam().f(zeros({2, 3, 4}), zeros_of({2, 3})); }, {GetParam().name, "(2, 4)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        GetParam().f(zeros({2, 3}), zeros_of({3}));
+      },
+      {GetParam().name, "(3,)", "(2, 3)", "(2,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        GetParam().f(zeros({2, 3}), zeros_of({2, 1}));
+      },
+      {GetParam().name, "(2, 1)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        GetParam().f(zeros({2, 3, 4}), zeros_of({2, 3}));
+      },
+      {GetParam().name, "(2, 4)"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { GetParam().f(zeros({3}), zeros_of({3})); }, {GetParam().name, "()"}));
 }
 
 TEST_P(EveryClassLoss, RefusesInputsWithoutClasses) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(Tensor(1.0), Tensor(0)); }, {GetParam().name, "()", "class axis"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(zeros({2, 0}), Tensor{0, 0}); }, {GetParam().name, "(2, 0)", "no classes"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(zeros({2, 3}, DType::int64), Tensor{0, 0}); }, {GetParam().name, "int64"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(Tensor(1.0), Tensor(0)); },
+                                            {GetParam().name, "()", "class axis"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        GetParam().f(zeros({2, 0}), Tensor{0, 0});
+      },
+      {GetParam().name, "(2, 0)", "no classes"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        GetParam().f(zeros({2, 3}, DType::int64), Tensor{0, 0});
+      },
+      {GetParam().name, "int64"}));
   EXPECT_THROW(GetParam().f(Tensor(), Tensor{0}), std::logic_error);
   EXPECT_THROW(GetParam().f(zeros({1, 2}), Tensor()), std::logic_error);
 }
 
 TEST_P(EveryClassLoss, RefusesBoolTargets) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { GetParam().f(zeros({2, 3}), Tensor{true, false}); }, {GetParam().name, "bool"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        GetParam().f(zeros({2, 3}), Tensor{true, false});
+      },
+      {GetParam().name, "bool"}));
 }
 
 TEST_P(EveryClassLoss, MeanOfNothingIsNaN) {
@@ -161,13 +198,21 @@ TEST_P(EveryClassLoss, MeanOfNothingIsNaN) {
 
 INSTANTIATE_TEST_SUITE_P(Losses, EveryClassLoss,
                          testing::Values(ClassLoss{"nll_loss", [](auto& x, auto& y) { return nn::nll_loss(x, y); }},
-                                         ClassLoss{"cross_entropy", [](auto& x, auto& y) { return nn::cross_entropy(x, y); }}),
+                                         ClassLoss{"cross_entropy",
+                                                   [](auto& x, auto& y) { return nn::cross_entropy(x, y); }}),
                          [](const auto& info) { return info.param.name; });
 
 TEST(NllLoss, RefusesProbabilitiesAndWrongWeights) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { nn::nll_loss(zeros({2, 3}), zeros({2, 3})); }, {"nll_loss", "int64", "(2, 3) float32"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([] { nn::nll_loss(zeros({2, 3}), Tensor{0, 1}, {.weight = ones({2})}); },
-                                            {"nll_loss", "(2,)", "(2, 3)", "(3,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        nn::nll_loss(zeros({2, 3}), zeros({2, 3}));
+      },
+      {"nll_loss", "int64", "(2, 3) float32"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        nn::nll_loss(zeros({2, 3}), Tensor{0, 1}, {.weight = ones({2})});
+      },
+      {"nll_loss", "(2,)", "(2, 3)", "(3,)"}));
 }
 
 TEST(CrossEntropy, RefusesWrongOptions) {
@@ -178,7 +223,8 @@ TEST(CrossEntropy, RefusesWrongOptions) {
   for (const Shape& shape : {Shape{2}, Shape{1, 3}, Shape{}})
     EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::cross_entropy(x, y, {.weight = ones(shape)}); },
                                               {"cross_entropy", to_string(shape), "(3,)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::cross_entropy(x, zeros({2})); }, {"cross_entropy", "(2, 3)", "(2,) float32"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::cross_entropy(x, zeros({2})); },
+                                            {"cross_entropy", "(2, 3)", "(2,) float32"}));
 }
 
 TEST(CrossEntropy, WithoutIgnoredIndexTakesNoNegativeOne) {
@@ -190,17 +236,20 @@ TEST(CrossEntropy, IgnoredSamplesLeaveNoTraceInGradients) {
   Tensor x = Tensor{{1.0, 2.0}, {infinity, std::nan("")}};
   x.set_requires_grad();
   nn::cross_entropy(x, Tensor{0, -100}).backward();
-  EXPECT_TRUE(near(x.grad().slice(0), Tensor{std::exp(1.0) / (std::exp(1.0) + std::exp(2.0)) - 1, std::exp(2.0) / (std::exp(1.0) + std::exp(2.0))}));
+  EXPECT_TRUE(near(x.grad().slice(0), Tensor{std::exp(1.0) / (std::exp(1.0) + std::exp(2.0)) - 1,
+                                             std::exp(2.0) / (std::exp(1.0) + std::exp(2.0))}));
 }
 
 TEST(CrossEntropy, IsRightAtExtremeLogits) {
   for (const DType dtype : {DType::float32, DType::float64}) {
-    Tensor x = Tensor{{1e30, -1e30, 0.0}, {-1e4, -1e4, -1e4}, {-infinity, 3.0, 3.0}, {88.0, -88.0, 0.0}}.to(dtype).detach();
+    Tensor x =
+        Tensor{{1e30, -1e30, 0.0}, {-1e4, -1e4, -1e4}, {-infinity, 3.0, 3.0}, {88.0, -88.0, 0.0}}.to(dtype).detach();
     x.set_requires_grad();
     const Tensor losses = nn::cross_entropy(x, Tensor{0, 1, 1, 1}, {.reduction = Reduction::none});
     EXPECT_TRUE(near(losses, Tensor{0.0, std::log(3.0), std::log(2.0), 176.0}));
     sum(losses).backward();
-    EXPECT_TRUE(near(x.grad(), Tensor{{0.0, 0.0, 0.0}, {1 / 3.0, -2 / 3.0, 1 / 3.0}, {0.0, -0.5, 0.5}, {1.0, -1.0, 0.0}}));
+    EXPECT_TRUE(
+        near(x.grad(), Tensor{{0.0, 0.0, 0.0}, {1 / 3.0, -2 / 3.0, 1 / 3.0}, {0.0, -0.5, 0.5}, {1.0, -1.0, 0.0}}));
     Tensor wrong = Tensor{1e30, -1e30}.to(dtype).detach();
     wrong.set_requires_grad();
     const Tensor large = nn::cross_entropy(wrong, Tensor(1));
@@ -222,7 +271,8 @@ TEST(CrossEntropy, AProbabilityOfZeroIgnoresALogitOfMinusInfinity) {
 
 TEST(CrossEntropy, OfProbabilitiesPassesAGradientCheckWithEveryOption) {
   Generator generator(5);
-  const Tensor x = generator.normal({4, 3}, 0, 1, DType::float64), p = softmax(generator.normal({4, 3}, 0, 1, DType::float64)).detach();
+  const Tensor x = generator.normal({4, 3}, 0, 1, DType::float64),
+               p = softmax(generator.normal({4, 3}, 0, 1, DType::float64)).detach();
   const Tensor weight = Tensor{0.5, 2.0, 1.0};
   EXPECT_TRUE(gradcheck(
       [&](const std::vector<Tensor>& inputs) {
@@ -242,7 +292,8 @@ TEST(CrossEntropy, KeepsFloat32BesideDoubleWeights) {
 
 TEST(HuberLoss, NeedsAPositiveDelta) {
   for (const double delta : {0.0, -1.0, std::nan("")})
-    EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::huber_loss(ones({2}), ones({2}), {.delta = delta}); }, {"huber_loss", "delta"}));
+    EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::huber_loss(ones({2}), ones({2}), {.delta = delta}); },
+                                              {"huber_loss", "delta"}));
 }
 
 TEST(HuberLoss, HasTheSlopeDeltaFarAway) {
@@ -254,8 +305,11 @@ TEST(HuberLoss, HasTheSlopeDeltaFarAway) {
 
 TEST(BinaryCrossEntropy, RefusesWhatIsNoProbability) {
   for (const double bad : {-0.001, 1.001, infinity, std::nan("")})
-    EXPECT_TRUE(throws<std::domain_error>([&] { nn::binary_cross_entropy(Tensor{0.5, bad}, Tensor{0.0, 1.0}); },
-                                          {"binary_cross_entropy", "(2,)", "element 1", "with_logits"}));
+    EXPECT_TRUE(throws<std::domain_error>(
+        [&] {
+          nn::binary_cross_entropy(Tensor{0.5, bad}, Tensor{0.0, 1.0});
+        },
+        {"binary_cross_entropy", "(2,)", "element 1", "with_logits"}));
 }
 
 TEST(BinaryCrossEntropy, ClampsLogarithmsAndHasNoGradientThere) {
@@ -269,11 +323,20 @@ TEST(BinaryCrossEntropy, ClampsLogarithmsAndHasNoGradientThere) {
 
 TEST(BinaryCrossEntropy, RefusesWeightsThatDoNotBroadcast) {
   const Tensor x = full({2, 3}, 0.5), y = zeros({2, 3});
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy(x, y, {.weight = ones({2})}); }, {"binary_cross_entropy", "(2,)", "(2, 3)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy(x, y, {.weight = ones({4, 2, 3})}); }, {"weight", "(4, 2, 3)", "(2, 3)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy_with_logits(x, y, {.weight = ones({2})}); }, {"with_logits", "(2,)"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy_with_logits(x, y, {.pos_weight = ones({4, 2, 3})}); },
-                                            {"pos_weight", "(4, 2, 3)", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy(x, y, {.weight = ones({2})}); },
+                                            {"binary_cross_entropy", "(2,)", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        nn::binary_cross_entropy(x, y, {.weight = ones({4, 2, 3})});
+      },
+      {"weight", "(4, 2, 3)", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::binary_cross_entropy_with_logits(x, y, {.weight = ones({2})}); },
+                                            {"with_logits", "(2,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        nn::binary_cross_entropy_with_logits(x, y, {.pos_weight = ones({4, 2, 3})});
+      },
+      {"pos_weight", "(4, 2, 3)", "(2, 3)"}));
 }
 
 TEST(BinaryCrossEntropyWithLogits, IsAccurateAtExtremeLogits) {

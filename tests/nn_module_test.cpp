@@ -62,11 +62,26 @@ TEST(Module, NamesItsParametersByPathInOrderOfDeclaration) {
 
 TEST(Module, TakesTensorsContainersAndPointersAsMembers) {
   const Ensemble model;
-  EXPECT_EQ(names(model.named_parameters()),
-            (Names{"scale", "members.0.hidden.weight", "members.0.hidden.bias", "members.0.output.weight",
-                   "members.0.output.bias", "members.1.hidden.weight", "members.1.hidden.bias", "members.1.output.weight",
-                   "members.1.output.bias", "heads.0.weight", "heads.0.bias", "heads.1.weight", "offsets.0", "offsets.1",
-                   "owned.weight", "owned.bias", "tail.0.weight", "tail.0.bias", "tail.2.weight", "tail.2.bias"}));
+  EXPECT_EQ(names(model.named_parameters()), (Names{"scale",
+                                                    "members.0.hidden.weight",
+                                                    "members.0.hidden.bias",
+                                                    "members.0.output.weight",
+                                                    "members.0.output.bias",
+                                                    "members.1.hidden.weight",
+                                                    "members.1.hidden.bias",
+                                                    "members.1.output.weight",
+                                                    "members.1.output.bias",
+                                                    "heads.0.weight",
+                                                    "heads.0.bias",
+                                                    "heads.1.weight",
+                                                    "offsets.0",
+                                                    "offsets.1",
+                                                    "owned.weight",
+                                                    "owned.bias",
+                                                    "tail.0.weight",
+                                                    "tail.0.bias",
+                                                    "tail.2.weight",
+                                                    "tail.2.bias"}));
 }
 
 TEST(Module, NamesItsDirectChildren) {
@@ -214,8 +229,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"Unknown", [](auto& s) { s.emplace_back("more", ones({1})); }, {"'more' is unknown"}},
                     Refused{"Twice", [](auto& s) { s.push_back(s[0]); }, {"'hidden.weight' is given twice"}},
                     Refused{"Shape", [](auto& s) { s[3].second = ones({3}); }, {"'output.bias'", "(3,)", "(2,)"}},
-                    Refused{"Dtype", [](auto& s) { s[3].second = ones({2}, DType::int64); }, {"'output.bias'", "int64"}},
-                    Refused{"Several", [](auto& s) { s[0].first = "x"; s[3].second = ones({3}); },
+                    Refused{
+                        "Dtype", [](auto& s) { s[3].second = ones({2}, DType::int64); }, {"'output.bias'", "int64"}},
+                    Refused{"Several",
+                            [](auto& s) {
+                              s[0].first = "x";
+                              s[3].second = ones({3});
+                            },
                             {"'hidden.weight' is missing", "'output.bias'", "'x' is unknown"}},
                     Refused{"Undefined", [](auto& s) { s[3].second = Tensor(); }, {"load_state_dict"}}),
     [](const auto& info) { return info.param.what; });
@@ -226,8 +246,11 @@ TEST(StateDict, NotStrictTakesWhatFits) {
   model.load_state_dict({{"output.bias", ones({2})}, {"more", ones({1})}}, {.strict = false});
   EXPECT_TRUE(near(model.output.bias, ones({2}), 0, 0));
   EXPECT_TRUE(near(model.hidden.weight, before[0], 0, 0));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { model.load_state_dict({{"output.bias", ones({3})}}, {.strict = false}); },
-                                            {"'output.bias'"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        model.load_state_dict({{"output.bias", ones({3})}}, {.strict = false});
+      },
+      {"'output.bias'"}));
 }
 
 TEST(Parameter, IsALeafOfItsOwn) {
@@ -240,7 +263,11 @@ TEST(Parameter, IsALeafOfItsOwn) {
 }
 
 TEST(Parameter, RefusesWhatCarriesNoGradients) {
-  EXPECT_TRUE(throws<std::invalid_argument>([] { nn::parameter(ones({2, 3}, DType::int64)); }, {"parameter", "(2, 3)", "int64"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [] {
+        nn::parameter(ones({2, 3}, DType::int64));
+      },
+      {"parameter", "(2, 3)", "int64"}));
   EXPECT_TRUE(throws<std::logic_error>([] { nn::parameter(Tensor()); }, {"parameter"}));
 }
 
@@ -254,7 +281,8 @@ TEST(ParameterSwap, PutsEveryMemberBack) {
     EXPECT_TRUE(model.output.bias.is(others[3]));
   }
   EXPECT_TRUE(model.output.bias.is(parameters[3]));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::detail::ParameterSwap(model, {}); }, {"0 tensors for 4 parameters"}));
+  EXPECT_TRUE(
+      throws<std::invalid_argument>([&] { nn::detail::ParameterSwap(model, {}); }, {"0 tensors for 4 parameters"}));
   others[0] = zeros({4, 3});
   EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::detail::ParameterSwap(model, others); }, {"(4, 3)", "(3, 4)"}));
   EXPECT_TRUE(model.output.bias.is(parameters[3]));

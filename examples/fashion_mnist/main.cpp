@@ -36,13 +36,13 @@ void print_epoch(std::size_t epoch, const EpochRecord& record, const Options& op
 
 void print_confusion(const ConfusionMatrix& confusion) {
   std::printf("\nconfusion matrix: what it is (rows), what it was read as (columns)\n%-12s", "");
-  for (const char* name : class_names) std::printf("%8.7s", name);
-  std::printf("%10s\n", "recall");
+  for (const char* name : class_names) std::printf("%6.4s", name);
+  std::printf("%8s\n", "recall");
   for (std::size_t truth = 0; truth < confusion.classes(); ++truth) {
     std::printf("%-12s", class_names[truth]);
     for (std::size_t guess = 0; guess < confusion.classes(); ++guess)
-      std::printf("%8lld", static_cast<long long>(confusion.count(truth, guess)));
-    std::printf("%10s\n", percent(confusion.recall(truth)).c_str());
+      std::printf("%6lld", static_cast<long long>(confusion.count(truth, guess)));
+    std::printf("%8s\n", percent(confusion.recall(truth)).c_str());
   }
   const std::size_t worst = confusion.worst_class(), taken_for = confusion.most_confused_with(worst);
   std::printf("\nworst class: %s, %s of its images read rightly, %lld taken for %s\n", class_names[worst],
@@ -128,7 +128,7 @@ void run(const Options& options) {
   report.settings = settings(options, model, train_data, test_data);
   report.classes.assign(class_names.begin(), class_names.end());
   report.confusion = evaluation.confusion;
-  report.misread = surest_mistakes(std::move(evaluation.readings), test_data.inputs, 40);
+  report.misread = surest_mistakes(std::move(evaluation.readings), test_data.inputs, 42);
   const auto model_path = options.output / "model.safetensors", report_path = options.output / "report.html";
   save(model, scaling, model_path);
   write_file(report_path, html(report));

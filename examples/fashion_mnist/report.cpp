@@ -131,8 +131,8 @@ std::string misread_images(const Report& report) {
     const std::string prediction = escape(report.classes.at(static_cast<std::size_t>(reading.prediction)));
     const std::string truth = escape(report.classes.at(static_cast<std::size_t>(reading.truth)));
     images += "<figure><img src=\"" + png_uri(reading.pixels, side, side) + "\" width=\"84\" height=\"84\" alt=\"" + truth +
-              "\"><span class=\"wrong\">" + prediction + "</span> " + percent(reading.confidence, 0) + "<br><span class=\"dim\">is " +
-              truth + ", " + percent(reading.truth_probability, 0) + "</span></figure>\n";
+              "\"><span class=\"wrong\">" + prediction + "</span> " + percent(reading.confidence) + "<br><span class=\"dim\">is " +
+              truth + ", " + percent(reading.truth_probability) + "</span></figure>\n";
   }
   return section("Misread images",
                  "Mistakes the model was surest of, at most three of a kind. In red what it read, with the probability it "

@@ -159,7 +159,7 @@ TEST(Report, ShowsAccuracyMatrixWorstClassAndMisreadImages) {
   EXPECT_EQ(count(page, "<td style="), 4u);
   EXPECT_EQ(count(page, "data:image/png;base64,"), 1u);
   EXPECT_NE(page.find("<tr class=\"worst\"><th>&lt;dog&gt;</th>"), page.npos);
-  EXPECT_NE(page.find("<span class=\"wrong\">cat</span> 97 %"), page.npos);
+  EXPECT_NE(page.find("<span class=\"wrong\">cat</span> 97.0 %"), page.npos);
 }
 
 TEST(Report, NeedsNothingBesideItselfAndEscapesNames) {

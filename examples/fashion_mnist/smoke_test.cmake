@@ -54,7 +54,7 @@ foreach(option data epochs batch-size learning-rate optimizer widths activation 
   expect("${output}" "--${option} " "--help")
 endforeach()
 
-foreach(wrong "--epochs=0" "--epochs=many" "--batch-size=-1" "--learning-rate=0" "--learning-rate=nan" "--optimizer=magic"
+foreach(wrong "--epochs=0" "--epochs=many" "--batch-size=-1" "--learning-rate=0" "--learning-rate=nan" "--seed=-1" "--limit=2.5" "--optimizer=magic"
         "--widths=256,0" "--activation=none" "--threads=0" "--unknown" "extra")
   run_demo(2 ${wrong})
   expect("${error}" "^fashion_mnist: [^\n]+\n$" "one line for ${wrong}")

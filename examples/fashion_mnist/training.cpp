@@ -77,7 +77,7 @@ std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, cons
       const Tensor loss = nn::cross_entropy(logits, labels);
       const double value = loss.item();
       if (!std::isfinite(value))
-        throw std::runtime_error(label + ", batch " + std::to_string(batch) + ": the loss is " + std::to_string(value) +
+        throw std::runtime_error(label + ", batch " + std::to_string(batch) + ": the loss is " + (std::isnan(value) ? "NaN" : "infinite") +
                                  "; try a --learning-rate below " + detail::exact(options.learning_rate));
       optimizer->zero_grad();
       loss.backward();
@@ -96,7 +96,7 @@ std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, cons
     record.train_accuracy = static_cast<double>(right) / static_cast<double>(seen);
     const Evaluation evaluation = evaluate(model, test);
     if (!std::isfinite(evaluation.loss))
-      throw std::runtime_error(label + ": the loss on the test images is " + std::to_string(evaluation.loss) +
+      throw std::runtime_error(label + ": the loss on the test images is not finite" +
                                "; try a --learning-rate below " + detail::exact(options.learning_rate));
     record.test_loss = evaluation.loss;
     record.test_accuracy = evaluation.confusion.accuracy();

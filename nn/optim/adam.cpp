@@ -42,7 +42,8 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
   check_options(options, [this](auto... arguments) { require(arguments...); });
 }
 
-Optimizer::Update Adam::update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const {
+Optimizer::Update Adam::update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                               std::int64_t step) const {
   State next = state;
   const Tensor decayed = options_.weight_decay > 0 ? gradient + options_.weight_decay * parameter : gradient;
   const Tensor change = adam_change(options_, learning_rate(), decayed, next, step);
@@ -54,7 +55,8 @@ AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& options)
   check_options(options, [this](auto... arguments) { require(arguments...); });
 }
 
-Optimizer::Update AdamW::update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const {
+Optimizer::Update AdamW::update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                                std::int64_t step) const {
   State next = state;
   const Tensor change = adam_change(options_, learning_rate(), gradient, next, step);
   return {(1 - learning_rate() * options_.weight_decay) * parameter - change, std::move(next)};

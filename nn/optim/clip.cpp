@@ -43,9 +43,11 @@ double norm_of(const std::vector<Tensor>& parameters, double order) {
 }  // namespace
 
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm, const ClipGradNormOptions& options) {
-  if (!(max_norm > 0)) throw std::invalid_argument("clip_grad_norm: max_norm must be positive, got " + std::to_string(max_norm));
+  if (!(max_norm > 0))
+    throw std::invalid_argument("clip_grad_norm: max_norm must be positive, got " + std::to_string(max_norm));
   if (!(options.norm > 0))
-    throw std::invalid_argument("clip_grad_norm: the order of the norm must be positive, got " + std::to_string(options.norm));
+    throw std::invalid_argument("clip_grad_norm: the order of the norm must be positive, got " +
+                                std::to_string(options.norm));
   NoGrad guard;
   std::vector<Tensor> with = with_gradients("clip_grad_norm", parameters);
   const double norm = norm_of(with, options.norm);
@@ -57,7 +59,8 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm, co
 }
 
 void clip_grad_value(const std::vector<Tensor>& parameters, double limit) {
-  if (!(limit > 0)) throw std::invalid_argument("clip_grad_value: the limit must be positive, got " + std::to_string(limit));
+  if (!(limit > 0))
+    throw std::invalid_argument("clip_grad_value: the limit must be positive, got " + std::to_string(limit));
   NoGrad guard;
   std::vector<Tensor> with = with_gradients("clip_grad_value", parameters);
   change_gradients(with, [limit](const Tensor& gradient) { return clip(gradient, -limit, limit); });

@@ -7,7 +7,7 @@ namespace xgrad::nn {
 
 /// Options of `clip_grad_norm`.
 struct ClipGradNormOptions {
-  double norm = 2;                     ///< order of the norm, ∞ for the largest entry
+  double norm = 2;  ///< order of the norm, ∞ for the largest entry
   bool error_if_not_finite = false;
 };
 

@@ -38,7 +38,8 @@ class Optimizer {
     State state;
   };
   /// The update of one parameter as expressions; `step` counts this parameter's updates from 1.
-  virtual Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const = 0;
+  virtual Update update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                        std::int64_t step) const = 0;
 
   /// Throws std::invalid_argument naming this optimiser unless `condition` holds.
   void require(bool condition, std::string_view option, double value, std::string_view expected) const;

@@ -62,16 +62,17 @@ class CosineAnnealingLR : public LearningRateSchedule {
 
 /// Options of `OneCycleLR`; PyTorch's defaults. The momentum is left alone.
 struct OneCycleOptions {
-  double warm_up = 0.3;             ///< share of the steps in which the rate rises; PyTorch's pct_start
-  double div_factor = 25;           ///< starts at max / div_factor
-  double final_div_factor = 1e4;    ///< ends at max / div_factor / final_div_factor
+  double warm_up = 0.3;           ///< share of the steps in which the rate rises; PyTorch's pct_start
+  double div_factor = 25;         ///< starts at max / div_factor
+  double final_div_factor = 1e4;  ///< ends at max / div_factor / final_div_factor
 };
 
 /// Up from max/div_factor to `max_learning_rate` and down to almost nothing along cosines, over `total_steps` steps
 /// (Smith, Topin 2017). More than `total_steps` calls of `step` throw std::logic_error.
 class OneCycleLR : public LearningRateSchedule {
  public:
-  OneCycleLR(Optimizer& optimizer, double max_learning_rate, std::int64_t total_steps, const OneCycleOptions& options = {});
+  OneCycleLR(Optimizer& optimizer, double max_learning_rate, std::int64_t total_steps,
+             const OneCycleOptions& options = {});
 
  protected:
   double rate(std::int64_t steps) const override;

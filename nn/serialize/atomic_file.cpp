@@ -9,7 +9,8 @@
 
 namespace xgrad::nn::detail {
 
-AtomicFile::AtomicFile(std::string function, const std::filesystem::path& path) : function_(std::move(function)), path_(path) {
+AtomicFile::AtomicFile(std::string function, const std::filesystem::path& path)
+    : function_(std::move(function)), path_(path) {
   static std::atomic<unsigned> counter{0};
   if (!path_.has_filename()) fail("is no file name", EISDIR);
   do {
@@ -52,7 +53,8 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail(const std::string& what, int error) const {
-  throw std::runtime_error(function_ + ": '" + path_.string() + "' " + what + ": " + std::generic_category().message(error));
+  throw std::runtime_error(function_ + ": '" + path_.string() + "' " + what + ": " +
+                           std::generic_category().message(error));
 }
 
 }  // namespace xgrad::nn::detail

@@ -12,7 +12,8 @@
 #include <set>
 #include <stdexcept>
 
-static_assert(std::endian::native == std::endian::little, "safetensors are little-endian; this reader copies bytes as they are");
+static_assert(std::endian::native == std::endian::little,
+              "safetensors are little-endian; this reader copies bytes as they are");
 static_assert(sizeof(bool) == 1);
 
 namespace xgrad::nn {
@@ -25,7 +26,8 @@ constexpr std::pair<std::string_view, DType> dtypes[] = {
     {"F32", DType::float32}, {"F64", DType::float64}, {"I64", DType::int64}, {"BOOL", DType::bool_}};
 
 std::string_view format_name(DType dtype) {
-  return std::find_if(std::begin(dtypes), std::end(dtypes), [=](const auto& entry) { return entry.second == dtype; })->first;
+  return std::find_if(std::begin(dtypes), std::end(dtypes), [=](const auto& entry) { return entry.second == dtype; })
+      ->first;
 }
 
 std::size_t byte_size(const Tensor& tensor) {
@@ -85,8 +87,9 @@ class Reader {
     SafetensorsFile file;
     const std::vector<Entry> entries = read_header(file.metadata);
     for (const Entry& entry : entries)
-      file.tensors.emplace_back(entry.name, xgrad::detail::make_leaf(entry.shape, entry.dtype,
-                                                                     [&](void* values) { read_values(entry, values); }));
+      file.tensors.emplace_back(entry.name, xgrad::detail::make_leaf(entry.shape, entry.dtype, [&](void* values) {
+                                  read_values(entry, values);
+                                }));
     return file;
   }
 
@@ -107,8 +110,10 @@ class Reader {
     require(size_ >= 8, "no safetensors file: " + std::to_string(size_) + " bytes, too few for the length of a header");
     std::uint64_t length;
     read_bytes(&length, 8);
-    require(length <= largest_header, "no safetensors file: a header of " + std::to_string(length) + " bytes is too long");
-    require(length <= size_ - 8, "truncated: a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(size_));
+    require(length <= largest_header,
+            "no safetensors file: a header of " + std::to_string(length) + " bytes is too long");
+    require(length <= size_ - 8,
+            "truncated: a header of " + std::to_string(length) + " bytes in a file of " + std::to_string(size_));
     std::string text(length, '\0');
     read_bytes(text.data(), length);
     require(text.starts_with('{'), "no safetensors file: the header does not start with '{'");
@@ -157,12 +162,14 @@ class Reader {
 
   Entry read_entry(const std::string& name, const Json& value) const {
     const std::string which = "tensor '" + name + "'";
-    require(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") && value.contains("data_offsets"),
+    require(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") &&
+                value.contains("data_offsets"),
             which + " needs dtype, shape and data_offsets, and nothing else");
     const Json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
     require(dtype.is_string() && shape.is_array() && offsets.is_array() && offsets.size() == 2,
             which + " has a dtype, shape or data_offsets of the wrong kind");
-    const auto known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& pair) { return pair.first == dtype.get<std::string>(); });
+    const auto known = std::find_if(std::begin(dtypes), std::end(dtypes),
+                                    [&](const auto& pair) { return pair.first == dtype.get<std::string>(); });
     require(known != std::end(dtypes), which + " has dtype " + dtype.dump() + "; only F32, F64, I64 and BOOL are read");
     Entry entry{name, known->second, {}, read_number(name, offsets[0]), read_number(name, offsets[1])};
     std::int64_t capacity = static_cast<std::int64_t>(size_of(entry.dtype));  // with 1 in place of 0, for strides
@@ -176,7 +183,8 @@ class Reader {
     }
     const std::uint64_t bytes = empty ? 0 : static_cast<std::uint64_t>(capacity);
     require(entry.begin <= entry.end && entry.end - entry.begin == bytes,
-            which + " of shape " + to_string(entry.shape) + " takes " + std::to_string(bytes) + " bytes, but has offsets " + offsets.dump());
+            which + " of shape " + to_string(entry.shape) + " takes " + std::to_string(bytes) +
+                " bytes, but has offsets " + offsets.dump());
     return entry;
   }
 
@@ -184,17 +192,18 @@ class Reader {
   void check_layout(const std::vector<Entry>& entries) const {
     std::vector<const Entry*> order;
     for (const Entry& entry : entries) order.push_back(&entry);
-    std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
-      return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
-    });
+    std::sort(order.begin(), order.end(),
+              [](const Entry* a, const Entry* b) { return std::pair(a->begin, a->end) < std::pair(b->begin, b->end); });
     std::uint64_t end = 0;
     for (const Entry* entry : order) {
-      require(entry->begin == end, "tensor '" + entry->name + "' starts at byte " + std::to_string(entry->begin) + " of the data, " +
-                                       (entry->begin < end ? "inside another one" : "after a gap") + "; expected " + std::to_string(end));
+      require(entry->begin == end, "tensor '" + entry->name + "' starts at byte " + std::to_string(entry->begin) +
+                                       " of the data, " + (entry->begin < end ? "inside another one" : "after a gap") +
+                                       "; expected " + std::to_string(end));
       end = entry->end;
     }
     const std::uint64_t available = size_ - data_;
-    require(available >= end, "truncated: " + std::to_string(available) + " bytes of data where the header describes " + std::to_string(end));
+    require(available >= end, "truncated: " + std::to_string(available) + " bytes of data where the header describes " +
+                                  std::to_string(end));
     require(available == end, std::to_string(available - end) + " bytes too many at the end");
   }
 
@@ -220,8 +229,9 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
   for (const auto& [name, tensor] : tensors) {
     xgrad::detail::check_defined("save_safetensors", tensor);
     if (!names.insert(name).second)
-      throw std::invalid_argument("save_safetensors: " + (name == "__metadata__" ? "no tensor can be named '" + name + "'"
-                                                                                  : "two tensors are named '" + name + "'"));
+      throw std::invalid_argument("save_safetensors: " + (name == "__metadata__"
+                                                              ? "no tensor can be named '" + name + "'"
+                                                              : "two tensors are named '" + name + "'"));
     values.push_back(tensor);
   }
   const std::vector<std::size_t> order = data_order(tensors);
@@ -232,7 +242,8 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
     throw std::invalid_argument(std::string("save_safetensors: names and metadata must be UTF-8: ") + error.what());
   }
   if (header.size() > largest_header)
-    throw std::invalid_argument("save_safetensors: a header of " + std::to_string(header.size()) + " bytes is too long");
+    throw std::invalid_argument("save_safetensors: a header of " + std::to_string(header.size()) +
+                                " bytes is too long");
   evaluate(values);
   detail::AtomicFile file("save_safetensors", path);
   const std::uint64_t length = header.size();

@@ -46,7 +46,8 @@ inline testing::AssertionResult near(const xgrad::Tensor& actual, const xgrad::T
     const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
     const double bound = rtol * std::max(std::abs(x[i]), std::abs(y[i])) + atol;
     if (!same && !(std::isfinite(x[i]) && std::isfinite(y[i]) && std::abs(x[i] - y[i]) <= bound))
-      return testing::AssertionFailure() << "element " << i << " is " << x[i] << ", expected " << y[i] << ", bound " << bound;
+      return testing::AssertionFailure() << "element " << i << " is " << x[i] << ", expected " << y[i] << ", bound "
+                                         << bound;
   }
   return testing::AssertionSuccess();
 }
