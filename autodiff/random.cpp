@@ -19,7 +19,8 @@ namespace {
 }
 
 void check_floating(std::string_view op, DType dtype) {
-  if (!is_floating(dtype)) fail(op, "no such distribution of " + std::string(name_of(dtype)) + "; choose float32 or float64");
+  if (!is_floating(dtype))
+    fail(op, "no such distribution of " + std::string(name_of(dtype)) + "; choose float32 or float64");
 }
 
 // One of the 2⁵³ multiples of 2⁻⁵³ in [0, 1).
@@ -82,7 +83,8 @@ Tensor Generator::normal(const Shape& shape, double mean, double standard_deviat
 Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t high) {
   check_shape("integers", shape);
   if (low >= high)
-    fail("integers", "nothing lies in [" + std::to_string(low) + ", " + std::to_string(high) + "); low must be below high");
+    fail("integers",
+         "nothing lies in [" + std::to_string(low) + ", " + std::to_string(high) + "); low must be below high");
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   return detail::make_leaf(shape, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);

@@ -36,7 +36,8 @@ struct GELUOptions {
   GeluApproximation approximate = GeluApproximation::none;
 };
 /// x · Φ(x) with the standard normal distribution function Φ, or, approximately,
-/// x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks, Gimpel 2016). Throws std::invalid_argument unless `x` is floating.
+/// x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks, Gimpel 2016).
+/// Throws std::invalid_argument unless `x` is floating.
 Tensor gelu(const Tensor& x, const GELUOptions& options = {});
 
 /// x · σ(x) (Elfwing, Uchibe, Doya 2017). Throws std::invalid_argument unless `x` is floating.

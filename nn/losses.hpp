@@ -1,7 +1,7 @@
 // Losses, by PyTorch's names and conventions. `input` is what the model gives. Shapes must match exactly: where PyTorch
 // broadcasts a target with a warning, these throw. Unless said otherwise a loss throws std::invalid_argument, naming
-// itself and the shapes, for shapes that do not match and for an input that is not floating. Integer and bool targets of
-// losses on numbers, and weights, take the input's dtype.
+// itself and the shapes, for shapes that do not match and for an input that is not floating. Integer and bool targets
+// of losses on numbers, and weights, take the input's dtype.
 #pragma once
 
 #include <autodiff/tape.hpp>
@@ -52,9 +52,9 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
 };
 /// Cross entropy of logits `input`, shape (N, C), (C,) or (N, C, …), against class indices (int64; shape without the
-/// class axis) or class probabilities (floating; shape of the input): -Σ_c weight[c] · target[c] · log_softmax(input)[c].
-/// The mean of class indices is weighted as in `nll_loss`; that of probabilities is over the samples. A probability of 0
-/// contributes nothing even for a logit of -inf. Throws as `nll_loss`, and for a label smoothing outside [0, 1].
+/// class axis) or class probabilities (floating; shape of the input):
+/// -Σ_c weight[c] · target[c] · log_softmax(input)[c]. The mean of class indices is weighted as in `nll_loss`; that of
+/// probabilities is over the samples. A probability of 0 contributes nothing even for a logit of -inf. Throws as `nll_loss`, and for a label smoothing outside [0, 1].
 /// Smoothing: Szegedy et al. 2015, section 7.
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
 

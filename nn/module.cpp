@@ -108,11 +108,12 @@ void Module::to(DType dtype) {
   for (const Tensor& parameter : parameters) {
     values.push_back(parameter.detach().to(dtype).evaluate());
     const Tensor gradient = parameter.grad();
-    gradients.push_back(gradient.defined() ? gradient.to(dtype).evaluate() : Tensor());
+    gradients.push_back(gradient.defined() && parameter.requires_grad() ? gradient.to(dtype).evaluate() : Tensor());
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     xgrad::detail::assign_as(parameters[i], values[i]);
     if (gradients[i].defined()) parameters[i].set_grad(gradients[i]);
+    else parameters[i].zero_grad();
   }
 }
 

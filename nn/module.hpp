@@ -64,7 +64,8 @@ class Module {
   void eval() { train(false); }
   bool training() const noexcept { return training_; }
 
-  /// Converts parameters and their gradients in place, for every handle to them.
+  /// Converts parameters and their gradients in place, for every handle to them; a parameter that does not require
+  /// gradients loses the one it may still have.
   /// Throws std::invalid_argument unless `dtype` is floating.
   void to(DType dtype);
 

@@ -78,7 +78,8 @@ TEST(Create, LinspaceHoldsBothEnds) {
   const Tensor x = linspace(0.1, 0.7, 1001, DType::float64);
   EXPECT_EQ(x.slice(0).item(), 0.1);
   EXPECT_EQ(x.slice(1000).item(), 0.7);
-  for (std::int64_t i = 0; i < 1001; ++i) ASSERT_NEAR(x.slice(i).item(), 0.1 + 0.6 * static_cast<double>(i) / 1000, 1e-15);
+  for (std::int64_t i = 0; i < 1001; ++i)
+    ASSERT_NEAR(x.slice(i).item(), 0.1 + 0.6 * static_cast<double>(i) / 1000, 1e-15);
 }
 
 TEST(Create, EyeHasOnesOnItsDiagonal) {
@@ -91,22 +92,27 @@ TEST(Create, EyeHasOnesOnItsDiagonal) {
 TEST(Create, BadArgumentsThrow) {
   constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   using Case = std::pair<std::string, std::function<void()>>;
-  for (const auto& [message, f] :
-       std::vector<Case>{{"zeros: ", [] { zeros({2, -1}); }},
-                         {"ones: ", [] { ones({-1}); }},
-                         {"full: ", [] { full({-1}, 1); }},
-                         {"full: ", [] { full({std::int64_t{1} << 40, std::int64_t{1} << 40}, 1); }},
-                         {"full: ", [] { full({2}, nan, DType::int64); }},
-                         {"full: ", [] { full({2}, 1e19, DType::int64); }},
-                         {"arange: the step must not be 0", [] { arange(0, 1, 0); }},
-                         {"arange: ", [] { arange(0, infinity); }},
-                         {"arange: ", [] { arange(0, 1, nan); }},
-                         {"arange: ", [] { arange(0, 1e300, 1e-300); }},
-                         {"arange: ", [] { arange(0, 2, 1, DType::bool_); }},
-                         {"arange: ", [] { arange(1e19, 2e19, 1e19, DType::int64); }},
-                         {"linspace: ", [] { linspace(0, 1, -1); }},
-                         {"linspace: ", [] { linspace(0, infinity, 3); }},
-                         {"eye: ", [] { eye(-1); }}}) {
+  for (const auto& [message, f] : std::vector<Case>{{"zeros: ",
+                                                     [] {
+                                                       zeros({2, -1});
+                                                     }},
+                                                    {"ones: ", [] { ones({-1}); }},
+                                                    {"full: ", [] { full({-1}, 1); }},
+                                                    {"full: ",
+                                                     [] {
+                                                       full({std::int64_t{1} << 40, std::int64_t{1} << 40}, 1);
+                                                     }},
+                                                    {"full: ", [] { full({2}, nan, DType::int64); }},
+                                                    {"full: ", [] { full({2}, 1e19, DType::int64); }},
+                                                    {"arange: the step must not be 0", [] { arange(0, 1, 0); }},
+                                                    {"arange: ", [] { arange(0, infinity); }},
+                                                    {"arange: ", [] { arange(0, 1, nan); }},
+                                                    {"arange: ", [] { arange(0, 1e300, 1e-300); }},
+                                                    {"arange: ", [] { arange(0, 2, 1, DType::bool_); }},
+                                                    {"arange: ", [] { arange(1e19, 2e19, 1e19, DType::int64); }},
+                                                    {"linspace: ", [] { linspace(0, 1, -1); }},
+                                                    {"linspace: ", [] { linspace(0, infinity, 3); }},
+                                                    {"eye: ", [] { eye(-1); }}}) {
     try {
       f();
       ADD_FAILURE() << message << "nothing thrown";

@@ -155,6 +155,17 @@ TEST(Module, ConvertsItsDtypeForEveryHandle) {
   EXPECT_EQ(weight.dtype(), DType::float32);
 }
 
+TEST(Module, ConvertsFrozenParametersToo) {
+  Classifier model;
+  sum(model(ones({2, 4}))).backward();
+  model.hidden.weight.set_requires_grad(false);
+  model.to(DType::float64);
+  EXPECT_EQ(model.hidden.weight.dtype(), DType::float64);
+  EXPECT_EQ(model.hidden.bias.dtype(), DType::float64);
+  EXPECT_FALSE(model.hidden.weight.requires_grad());
+  EXPECT_FALSE(model.hidden.weight.grad().defined());
+}
+
 TEST(Module, DoesNotBecomeIntegral) {
   Classifier model;
   EXPECT_TRUE(throws<std::invalid_argument>([&] { model.to(DType::int64); }, {"to", "int64"}));

@@ -125,6 +125,14 @@ TEST_P(EveryOptimizer, LeavesParametersWithoutGradientAlone) {
   EXPECT_LT(max(with).item(), 1);
 }
 
+TEST_P(EveryOptimizer, LeavesFrozenParametersAlone) {
+  Tensor frozen = with_gradient(ones({2}), ones({2}));
+  const auto optimizer = GetParam().make({frozen}, 0.1);
+  frozen.set_requires_grad(false);
+  optimizer->step();
+  EXPECT_TRUE(near(frozen, ones({2}), 0, 0));
+}
+
 TEST_P(EveryOptimizer, KeepsFloat32) {
   const Tensor parameter = with_gradient(ones({2}), ones({2}));
   const auto optimizer = GetParam().make({parameter}, 0.1);
@@ -314,6 +322,9 @@ TEST(ClipGradNorm, DoesNotOverflowInFloat32) {
 }
 
 TEST(ClipGradNorm, OfNoGradientsIsZero) {
+  Tensor frozen = with_gradient(ones({2}), ones({2}));
+  frozen.set_requires_grad(false);
+  EXPECT_EQ(nn::clip_grad_norm({frozen}, 0.1), 0);
   EXPECT_EQ(nn::clip_grad_norm({nn::parameter(ones({2})), nn::parameter(ones({2}))}, 1), 0);
   EXPECT_EQ(nn::clip_grad_norm({}, 1), 0);
 }

@@ -228,6 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"NotUtf8", with_length("{\"\xff\":1}", ""), {"no JSON"}},
         Malformed{"AnArray", with_length("[]", ""), {"'{'"}},
         Malformed{"MoreAfterTheObject", with_length("{}{}", ""), {"no JSON"}},
+        Malformed{"ZeroByteAfterTheObject", with_length(std::string("{}\0nonsense", 11), ""), {"no JSON"}},
         Malformed{"SpaceBeforeTheObject", with_length(" {}", ""), {"'{'"}},
         Malformed{"EntryIsNoObject", with_length(R"({"x":1})", ""), {"'x'", "dtype, shape and data_offsets"}},
         Malformed{"NoShape", with_length(R"({"x":{"dtype":"F32","data_offsets":[0,4]}})", data), {"'x'", "needs"}},

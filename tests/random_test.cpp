@@ -38,7 +38,8 @@ TYPED_TEST(RandomFloating, UniformStaysWithinItsBounds) {
 }
 
 TYPED_TEST(RandomFloating, UniformOfAnEmptyIntervalIsItsBound) {
-  for (const TypeParam value : values<TypeParam>(Generator(1).uniform({10}, 0.5, 0.5, this->dtype))) EXPECT_EQ(value, 0.5);
+  for (const TypeParam value : values<TypeParam>(Generator(1).uniform({10}, 0.5, 0.5, this->dtype)))
+    EXPECT_EQ(value, 0.5);
 }
 
 // Bounds are five standard errors.
@@ -65,7 +66,9 @@ TYPED_TEST(RandomFloating, NeighboursOfANormalAreUncorrelated) {
   constexpr std::int64_t n = 200000;
   const Tensor x = Generator(4).normal({n}, 0, 1, this->dtype).to(DType::float64);
   for (const std::int64_t lag : {1, 2, 3})
-    EXPECT_NEAR(mean(x.slice(xt::range(std::int64_t{0}, n - lag)) * x.slice(xt::range(lag, n))).item(), 0, 5 / std::sqrt(n)) << lag;
+    EXPECT_NEAR(mean(x.slice(xt::range(std::int64_t{0}, n - lag)) * x.slice(xt::range(lag, n))).item(), 0,
+                5 / std::sqrt(n))
+        << lag;
 }
 
 TYPED_TEST(RandomFloating, NormalWithoutDeviationIsItsMean) {
@@ -94,7 +97,8 @@ TEST(Random, TheSameSeedGivesTheSameValues) {
   const auto draw = [](std::uint64_t seed) {
     Generator generator(seed);
     std::vector<double> all;
-    for (const Tensor& x : {generator.uniform({33}), generator.normal({33}), generator.integers({33}, -50, 50), generator.permutation(33)}) {
+    for (const Tensor& x : {generator.uniform({33}), generator.normal({33}), generator.integers({33}, -50, 50),
+                            generator.permutation(33)}) {
       const auto part = values<double>(x.to(DType::float64));
       all.insert(all.end(), part.begin(), part.end());
     }
@@ -133,7 +137,8 @@ TEST(Random, IntegersOfTheWidestRange) {
   const auto drawn = values<std::int64_t>(Generator(7).integers({1000}, lowest, highest));
   EXPECT_LT(*std::min_element(drawn.begin(), drawn.end()), lowest / 2);
   EXPECT_GT(*std::max_element(drawn.begin(), drawn.end()), highest / 2);
-  for (const std::int64_t value : values<std::int64_t>(Generator(7).integers({10}, highest - 1, highest))) EXPECT_EQ(value, highest - 1);
+  for (const std::int64_t value : values<std::int64_t>(Generator(7).integers({10}, highest - 1, highest)))
+    EXPECT_EQ(value, highest - 1);
 }
 
 TEST(Random, APermutationHoldsEveryIndexOnce) {
@@ -182,7 +187,10 @@ TEST(Random, BadArgumentsThrowAndDrawNothing) {
                                                  {"normal", [&] { generator.normal({-1}); }},
                                                  {"integers", [&] { generator.integers({2}, 5, 5); }},
                                                  {"integers", [&] { generator.integers({2}, 5, 4); }},
-                                                 {"integers", [&] { generator.integers({2, -3}, 0, 4); }},
+                                                 {"integers",
+                                                  [&] {
+                                                    generator.integers({2, -3}, 0, 4);
+                                                  }},
                                                  {"permutation", [&] { generator.permutation(-1); }}}) {
     try {
       f();

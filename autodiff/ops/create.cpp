@@ -78,7 +78,8 @@ Tensor arange(double start, double stop, double step, DType dtype) {
     if (n > 0) static_cast<void>(element<T>("arange", start + static_cast<double>(n - 1) * step));
     if (n > 0) static_cast<void>(element<T>("arange", start));
     return detail::make_leaf({n}, dtype, [&](void* values) {
-      for (std::int64_t i = 0; i < n; ++i) static_cast<T*>(values)[i] = static_cast<T>(start + static_cast<double>(i) * step);
+      for (std::int64_t i = 0; i < n; ++i)
+        static_cast<T*>(values)[i] = static_cast<T>(start + static_cast<double>(i) * step);
     });
   });
 }

@@ -59,9 +59,8 @@ struct ArgMax final : detail::Reduction {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
-    dispatch(inputs[0].dtype, [&]<class T>(T) {
-      argmax(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data));
-    });
+    dispatch(inputs[0].dtype,
+             [&]<class T>(T) { argmax(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data)); });
   }
 
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
@@ -75,7 +74,8 @@ struct ArgMax final : detail::Reduction {
       return;
     }
     const detail::Scratch<T> best(inner);
-    for (std::size_t i = 0; i < outer; ++i) columns(x + i * reduced * inner, reduced, inner, best.data(), out + i * inner);
+    for (std::size_t i = 0; i < outer; ++i)
+      columns(x + i * reduced * inner, reduced, inner, best.data(), out + i * inner);
   }
 
   template <class T>
@@ -109,8 +109,8 @@ struct ArgMax final : detail::Reduction {
 void check_not_empty(std::string_view op, const Tensor& x, std::span<const std::int64_t> axes) {
   for (const std::int64_t axis : axes)
     if (x.shape(axis) == 0)
-      throw std::invalid_argument(std::string(op) + ": nothing to reduce along axis " + std::to_string(axis) + " of shape " +
-                                  to_string(x.shape()) + "; reduce over axes that are not empty");
+      throw std::invalid_argument(std::string(op) + ": nothing to reduce along axis " + std::to_string(axis) +
+                                  " of shape " + to_string(x.shape()) + "; reduce over axes that are not empty");
 }
 
 template <class Order>
@@ -143,7 +143,8 @@ Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("sum", x);
-  return detail::reduce<Sum>(x, axes.normalize("sum", x.dim()), keepdims, is_floating(x.dtype()) ? x.dtype() : DType::int64);
+  return detail::reduce<Sum>(x, axes.normalize("sum", x.dim()), keepdims,
+                             is_floating(x.dtype()) ? x.dtype() : DType::int64);
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {

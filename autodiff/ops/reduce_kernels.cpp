@@ -49,7 +49,8 @@ ReductionInput::ReductionInput(const Array& x, std::span<const std::int64_t> axe
     if (shape[i] != 1) natural.push_back(i);
 
   if (x.size == 0) {
-    for (const std::size_t i : natural) (is_reduced[i] ? extents_.reduced : extents_.outer) *= static_cast<std::size_t>(shape[i]);
+    for (const std::size_t i : natural)
+      (is_reduced[i] ? extents_.reduced : extents_.outer) *= static_cast<std::size_t>(shape[i]);
     return;
   }
   Order by_stride = natural;

@@ -69,7 +69,8 @@ xsimd::batch<T> load_last(const T* end, std::size_t n) {
     return lanes;
   }();
   const auto first = Batch(static_cast<T>(Batch::size - n));
-  return xsimd::select(Batch::load_unaligned(positions.data()) >= first, Batch::load_unaligned(end - Batch::size), Batch(T(0)));
+  return xsimd::select(Batch::load_unaligned(positions.data()) >= first, Batch::load_unaligned(end - Batch::size),
+                       Batch(T(0)));
 }
 
 /// The lanes of a batch taken together by halves.
@@ -194,10 +195,11 @@ class ColumnSums {
     std::fill(out, out + n, Sum(0));
     std::size_t row = 0;
     for (; row + 8 <= rows; row += 8) {
-      const T *a = x + row * stride, *b = a + stride, *c = b + stride, *d = c + stride, *e = d + stride, *f = e + stride,
-              *g = f + stride, *h = g + stride;
+      const T *a = x + row * stride, *b = a + stride, *c = b + stride, *d = c + stride, *e = d + stride,
+              *f = e + stride, *g = f + stride, *h = g + stride;
       for (std::size_t j = 0; j < n; ++j)
-        out[j] += ((Sum(a[j]) + Sum(b[j])) + (Sum(c[j]) + Sum(d[j]))) + ((Sum(e[j]) + Sum(f[j])) + (Sum(g[j]) + Sum(h[j])));
+        out[j] +=
+            ((Sum(a[j]) + Sum(b[j])) + (Sum(c[j]) + Sum(d[j]))) + ((Sum(e[j]) + Sum(f[j])) + (Sum(g[j]) + Sum(h[j])));
     }
     for (; row < rows; ++row) {
       const T* a = x + row * stride;

@@ -29,7 +29,8 @@ void exp_values(const T* x, T* out, std::size_t n) {
   std::copy(lanes, lanes + (n - i), out + i);
 }
 
-// f(x, value of its row or column) for all values of an (outer, reduced, inner) array, the second of shape (outer, inner).
+// f(x, value of its line) for all values of an (outer, reduced, inner) array; a line is a row or a column to be
+// reduced.
 template <class T, class F>
 void combine(const T* x, const T* of_line, const ReducedExtents& extents, T* out, F f) {
   using Batch = xsimd::batch<T>;
@@ -50,8 +51,8 @@ void combine(const T* x, const T* of_line, const ReducedExtents& extents, T* out
 
 constexpr std::size_t part_size = 4096;
 
-// Calls f(offset of input, offset of result, extents) for parts of about `part_size` values, or one outer index at least,
-// so that several passes over them stay in the first cache, and short rows are long enough together for SIMD.
+// Calls f(offset of input, offset of result, extents) for parts of about `part_size` values, or one outer index at
+// least, so that several passes over them stay in the first cache, and short rows are long enough together for SIMD.
 template <class F>
 void by_parts(const ReducedExtents& extents, F f) {
   const auto [outer, reduced, inner] = extents;
@@ -61,14 +62,11 @@ void by_parts(const ReducedExtents& extents, F f) {
     f(i * reduced * inner, i * inner, ReducedExtents{std::min(step, outer - i), reduced, inner});
 }
 
-// Working memory for the parts of `by_parts`: one value of each kind for every element, and for every line.
-template <class T>
-struct Parts {
-  explicit Parts(const ReducedExtents& e)
-      : elements(std::max(part_size, e.reduced * e.inner)), largest(std::max(part_size, e.inner)),
-        sums(std::max(part_size, e.inner)) {}
-  Scratch<T> elements, largest, sums;
-};
+// Elements, and lines to be reduced, that a part of `by_parts` may have.
+std::size_t most_elements(const ReducedExtents& extents) {
+  return std::max(part_size, extents.reduced * extents.inner);
+}
+std::size_t most_lines(const ReducedExtents& extents) { return std::max(part_size, extents.inner); }
 
 constexpr auto difference = [](auto a, auto b) { return a - b; };
 constexpr auto product = [](auto a, auto b) { return a * b; };
@@ -79,7 +77,8 @@ struct LogSumExp final : detail::Reduction {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
-    dispatch_floating(inputs[0].dtype, [&]<class T>(T) { logsumexp(x.as<T>(), x.extents(), static_cast<T*>(output.data)); });
+    dispatch_floating(inputs[0].dtype,
+                      [&]<class T>(T) { logsumexp(x.as<T>(), x.extents(), static_cast<T*>(output.data)); });
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
@@ -93,17 +92,18 @@ struct LogSumExp final : detail::Reduction {
   template <class T>
   static void logsumexp(const T* x, const ReducedExtents& extents, T* out) {
     if (extents.reduced == 0) std::fill(out, out + extents.outer * extents.inner, -std::numeric_limits<T>::infinity());
-    const Parts<T> parts(extents);
-    T *e = parts.elements.data(), *largest = parts.largest.data(), *sums = parts.sums.data();
+    const Scratch<T> elements(most_elements(extents)), lines(2 * most_lines(extents));
+    T *e = elements.data(), *largest = lines.data(), *sums = largest + most_lines(extents);
     by_parts(extents, [&](std::size_t from, std::size_t to, const ReducedExtents& part) {
-      const std::size_t lines = part.outer * part.inner;
+      const std::size_t count = part.outer * part.inner;
       detail::extreme_kernel<detail::Larger>(x + from, part, largest);
       // An infinite maximum is the result; 0 stands in for it where it would be subtracted from itself.
-      for (std::size_t i = 0; i < lines; ++i) sums[i] = std::isinf(largest[i]) ? T(0) : largest[i];
+      for (std::size_t i = 0; i < count; ++i) sums[i] = std::isinf(largest[i]) ? T(0) : largest[i];
       combine(x + from, sums, part, e, difference);
-      exp_values(e, e, lines * part.reduced);
+      exp_values(e, e, count * part.reduced);
       detail::sum_kernel(e, part, sums);
-      for (std::size_t i = 0; i < lines; ++i) out[to + i] = largest[i] + (std::isinf(largest[i]) ? T(0) : std::log(sums[i]));
+      for (std::size_t i = 0; i < count; ++i)
+        out[to + i] = largest[i] + (std::isinf(largest[i]) ? T(0) : std::log(sums[i]));
     });
   }
 };
@@ -117,7 +117,9 @@ struct AlongAxis : GeneralOp {
     ReducedExtents extents;
     for (std::size_t i = 0; i < input.shape->size(); ++i) {
       const auto at = static_cast<std::int64_t>(i);
-      (at < axis ? extents.outer : at == axis ? extents.reduced : extents.inner) *= static_cast<std::size_t>((*input.shape)[i]);
+      (at < axis    ? extents.outer
+       : at == axis ? extents.reduced
+                    : extents.inner) *= static_cast<std::size_t>((*input.shape)[i]);
     }
     // The kernels may work in place.
     if (!input.contiguous) detail::copy_contiguous(input, output.data);
@@ -136,8 +138,8 @@ struct Softmax final : AlongAxis {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     for_lines(inputs[0], output, []<class T>(const T* x, const ReducedExtents& extents, T* out) {
-      const Parts<T> parts(extents);
-      T *largest = parts.largest.data(), *sums = parts.sums.data();
+      const Scratch<T> lines(2 * most_lines(extents));
+      T *largest = lines.data(), *sums = largest + most_lines(extents);
       by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
         detail::extreme_kernel<detail::Larger>(x + from, part, largest);
         combine(x + from, largest, part, out + from, difference);
@@ -161,15 +163,15 @@ struct LogSoftmax final : AlongAxis {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     for_lines(inputs[0], output, []<class T>(const T* x, const ReducedExtents& extents, T* out) {
-      const Parts<T> parts(extents);
-      T *e = parts.elements.data(), *largest = parts.largest.data(), *sums = parts.sums.data();
+      const Scratch<T> elements(most_elements(extents)), lines(2 * most_lines(extents));
+      T *e = elements.data(), *largest = lines.data(), *sums = largest + most_lines(extents);
       by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
-        const std::size_t lines = part.outer * part.inner;
+        const std::size_t count = part.outer * part.inner;
         detail::extreme_kernel<detail::Larger>(x + from, part, largest);
         combine(x + from, largest, part, out + from, difference);
-        exp_values(out + from, e, lines * part.reduced);
+        exp_values(out + from, e, count * part.reduced);
         detail::sum_kernel(e, part, sums);
-        for (std::size_t i = 0; i < lines; ++i) sums[i] = std::log(sums[i]);
+        for (std::size_t i = 0; i < count; ++i) sums[i] = std::log(sums[i]);
         combine(out + from, sums, part, out + from, difference);
       });
     });

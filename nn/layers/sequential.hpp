@@ -16,7 +16,9 @@ concept Layer = std::invocable<const std::decay_t<L>&, const Tensor&> &&
 ///
 ///     nn::Sequential model(nn::Linear(784, 256), nn::ReLU(), nn::Linear(256, 10));
 ///
-/// Modules are moved in. Functions take part too: `nn::Sequential(std::move(encoder), xgrad::relu, [](const Tensor& x) {…})`.
+/// Modules are moved in. Functions take part too:
+///
+///     nn::Sequential model(std::move(encoder), xgrad::relu, [](const Tensor& x) { return x * 2; });
 class Sequential : public Module {
  public:
   Sequential() = default;

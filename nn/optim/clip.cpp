@@ -13,7 +13,7 @@ std::vector<Tensor> with_gradients(std::string_view name, const std::vector<Tens
   std::vector<Tensor> with;
   for (const Tensor& parameter : parameters) {
     xgrad::detail::check_defined(name, parameter);
-    if (parameter.grad().defined() && parameter.size() > 0) with.push_back(parameter);
+    if (parameter.requires_grad() && parameter.grad().defined() && parameter.size() > 0) with.push_back(parameter);
   }
   return with;
 }

@@ -12,7 +12,8 @@ struct ClipGradNormOptions {
 };
 
 /// Scales the gradients of all parameters together so that their norm is at most `max_norm`: each is multiplied by
-/// min(1, max_norm / (norm + 1e-6)), as PyTorch does. Returns the norm before. Parameters without gradient do not count.
+/// min(1, max_norm / (norm + 1e-6)), as PyTorch does. Returns the norm before. Parameters without gradient do not
+/// count.
 /// Throws std::invalid_argument for a `max_norm` or an order that is not positive, std::runtime_error, with
 /// `error_if_not_finite`, for a norm of NaN or infinity, gradients unchanged.
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm, const ClipGradNormOptions& options = {});

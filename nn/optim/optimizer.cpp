@@ -33,7 +33,7 @@ void Optimizer::step() {
   std::vector<Tensor> results;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor gradient = parameters_[i].grad();
-    if (!gradient.defined()) continue;
+    if (!gradient.defined() || !parameters_[i].requires_grad()) continue;
     Update next = update(parameters_[i], gradient, slots_[i].state, slots_[i].steps + 1);
     // A model may have changed its dtype since the last step.
     const DType dtype = parameters_[i].dtype();

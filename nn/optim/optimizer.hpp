@@ -15,7 +15,7 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update of every parameter that has a gradient; others are left alone.
+  /// One update of every parameter that requires and has a gradient; others are left alone.
   void step();
   /// Drops the gradients of all parameters.
   void zero_grad();

@@ -7,7 +7,8 @@
 namespace xgrad::nn::detail {
 
 /// A file that appears whole or not at all: written under another name in the same folder, made durable, then renamed
-/// to its own. Unless committed it is removed. Errors are std::runtime_error, naming the function, the file and the reason.
+/// to its own. Unless committed it is removed. Errors are std::runtime_error, naming the function, the file and the
+/// reason.
 class AtomicFile {
  public:
   AtomicFile(std::string function, const std::filesystem::path& path);

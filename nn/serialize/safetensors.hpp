@@ -11,8 +11,8 @@ using Metadata = std::map<std::string, std::string>;
 
 /// Writes tensors to a file in the safetensors format: dtypes F32, F64, I64 and BOOL, row-major, little-endian.
 /// The file is written beside and then renamed: `path` holds the old content or the new, never a part.
-/// Throws std::invalid_argument for a name given twice, not UTF-8, or `__metadata__`; std::logic_error for undefined tensors;
-/// std::runtime_error naming the file and the reason when it cannot be written.
+/// Throws std::invalid_argument for a name given twice, not UTF-8, or `__metadata__`; std::logic_error for undefined
+/// tensors; std::runtime_error naming the file and the reason when it cannot be written.
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors, const Metadata& metadata = {});
 
 /// What a safetensors file holds, in the order of its header.

@@ -1,0 +1,44 @@
+# What the targets of the project have in common.
+
+# The dialect and warnings of every source; nothing of it reaches a user's files but the dialect.
+function(xgrad_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${XGRAD_WERROR}>:-Werror>)
+endfunction()
+
+# The headers that the umbrella header of a folder, ${folder}/${folder}.hpp, takes in from that folder: those are public
+# and get installed; the others are the folder's own.
+function(xgrad_public_headers folder result)
+  set(found ${folder}/${folder}.hpp)
+  set(unread ${found})
+  while(unread)
+    list(POP_FRONT unread header)
+    set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+    file(STRINGS ${PROJECT_SOURCE_DIR}/${header} includes REGEX "^#include <${folder}/")
+    foreach(line IN LISTS includes)
+      string(REGEX REPLACE "^#include <([^>]*)>.*" "\\1" included "${line}")
+      if(NOT included IN_LIST found)
+        list(APPEND found ${included})
+        list(APPEND unread ${included})
+      endif()
+    endforeach()
+  endwhile()
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+# The library of a folder's sources: target xgrad_${folder}, xgrad::${folder} to those who link it.
+function(xgrad_library folder)
+  set(target xgrad_${folder})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  add_library(${target} ${sources})
+  add_library(xgrad::${folder} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder} POSITION_INDEPENDENT_CODE ON INSTALL_RPATH $ORIGIN
+                                             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  xgrad_public_headers(${folder} headers)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
+  xgrad_compile_options(${target})
+  # GCC's own AVX-512 headers set the warnings off.
+  target_compile_options(${target} PRIVATE $<$<BOOL:${XGRAD_NATIVE}>:-march=native>
+                                           $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
+endfunction()
