@@ -20,6 +20,17 @@ xsimd::batch<T, A> choose(const xsimd::batch_bool<T, A>& mask, const xsimd::batc
   return xsimd::select(mask, a, b);
 }
 
+// xsimd's x != x is false for NaN with AVX-512.
+template <class T>
+  requires std::is_arithmetic_v<T>
+bool is_nan(T x) {
+  return x != x;
+}
+template <class T, class A>
+xsimd::batch_bool<T, A> is_nan(const xsimd::batch<T, A>& x) {
+  return xsimd::isnan(x);
+}
+
 template <class B, class T>
 constexpr bool is_batch_of = false;
 template <class T, class A>

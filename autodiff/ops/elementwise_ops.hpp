@@ -231,7 +231,7 @@ struct Power : Binary<Power> {
 
 struct Maximum : Binary<Maximum> {
   static constexpr std::string_view title = "maximum";
-  static auto kernel(const auto& a, const auto& b) { return choose((a > b) | (a != a), a, b); }
+  static auto kernel(const auto& a, const auto& b) { return choose((a > b) | is_nan(a), a, b); }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return where(a > b, g, where(a == b, 0.5 * g, 0));
   }
@@ -240,7 +240,7 @@ struct Maximum : Binary<Maximum> {
 
 struct Minimum : Binary<Minimum> {
   static constexpr std::string_view title = "minimum";
-  static auto kernel(const auto& a, const auto& b) { return choose((a < b) | (a != a), a, b); }
+  static auto kernel(const auto& a, const auto& b) { return choose((a < b) | is_nan(a), a, b); }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return where(a < b, g, where(a == b, 0.5 * g, 0));
   }
@@ -253,7 +253,7 @@ struct Clip : ElementwiseOp {
   std::string_view name() const final { return "clip"; }
   TileKernel kernel(DType dtype) const final { return find_same_type<Clip, 3>(dtype); }
   static auto kernel(const auto& x, const auto& low, const auto& high) {
-    return choose(x != x, x, Minimum::kernel(Maximum::kernel(x, low), high));
+    return choose(is_nan(x), x, Minimum::kernel(Maximum::kernel(x, low), high));
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
     if (i > 0) return {};
