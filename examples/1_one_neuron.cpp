@@ -36,8 +36,8 @@ double difference(const Model& model, const Tensor& w, const Tensor& b) {
 /// What gradient descent came to.
 struct Fit {
   double w, b, loss;
-  bool tape_right = true;        ///< the tape agreed with the difference at every step
-  bool shortcut_wrong = true;    ///< the shortcut never did
+  bool tape_right = true;      ///< the tape agreed with the difference at every step
+  bool shortcut_wrong = true;  ///< the shortcut never did
 };
 
 Fit fit(const Model& model, double learning_rate, int steps, int print_every) {
@@ -51,7 +51,8 @@ Fit fit(const Model& model, double learning_rate, int steps, int print_every) {
     const Tensor loss = loss_of(model, w, b);
     optimizer.zero_grad();
     loss.backward();
-    const double by_tape = w.grad().item(), by_shortcut = shortcut(model, w, b), by_difference = difference(model, w, b);
+    const double by_tape = w.grad().item(), by_shortcut = shortcut(model, w, b),
+                 by_difference = difference(model, w, b);
     if (step % print_every == 0)
       std::printf("%6d %12.4e %14.6e %14.6e %14.6e\n", step, loss.item(), by_tape, by_shortcut, by_difference);
     const double allowed = 1e-8 + 1e-6 * std::abs(by_difference);
@@ -74,7 +75,8 @@ bool claim(bool holds, const char* text) {
 
 int main() {
   std::puts("One sigmoid neuron, y' = sigmoid(w x + b):");
-  const Fit neuron = fit([](const Tensor& x, const Tensor& w, const Tensor& b) { return sigmoid(w * x + b); }, 0.5, 20, 1);
+  const Fit neuron =
+      fit([](const Tensor& x, const Tensor& w, const Tensor& b) { return sigmoid(w * x + b); }, 0.5, 20, 1);
   std::printf("w = %.4f, b = %.4f, loss %.4f\n\n", neuron.w, neuron.b, neuron.loss);
 
   std::puts("A linear output, y' = w x + b (every 50th step):");
@@ -85,6 +87,7 @@ int main() {
   all &= claim(neuron.shortcut_wrong, "the shortcut agrees at none of the neuron's");
   // σ < 1, so the mean of (y - ŷ)² stays above (0 + 1 + 4 + 9) / 4.
   all &= claim(neuron.loss > 3.5, "the neuron cannot get below a loss of 3.5");
-  all &= claim(line.loss < 1e-6 && std::abs(line.w - 1) < 1e-3 && std::abs(line.b) < 1e-2, "the linear model finds y = 1 x + 0");
+  all &= claim(line.loss < 1e-6 && std::abs(line.w - 1) < 1e-3 && std::abs(line.b) < 1e-2,
+               "the linear model finds y = 1 x + 0");
   return all ? 0 : 1;
 }

@@ -29,7 +29,8 @@ int main() {
   bool learned = true;
   for (std::size_t i = 0; i < 4; ++i) {
     const float p = probabilities.array<float>()(i, 0), target = targets.array<float>()(i, 0);
-    std::printf("%.0f xor %.0f = %.0f, the model says %.4f\n", inputs.array<float>()(i, 0), inputs.array<float>()(i, 1), target, p);
+    std::printf("%.0f xor %.0f = %.0f, the model says %.4f\n", inputs.array<float>()(i, 0), inputs.array<float>()(i, 1),
+                target, p);
     learned = learned && (target > 0.5f ? p > 0.95f : p < 0.05f);
   }
   std::puts(learned ? "learned" : "NOT learned");

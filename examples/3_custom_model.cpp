@@ -37,7 +37,8 @@ int main() {
 
   manual_seed(0);
   RadialBasis model(12);
-  for (const auto& [name, tensor] : model.named_parameters()) std::cout << name << ' ' << to_string(tensor.shape()) << '\n';
+  for (const auto& [name, tensor] : model.named_parameters())
+    std::cout << name << ' ' << to_string(tensor.shape()) << '\n';
 
   nn::Adam optimizer(model.parameters(), {.learning_rate = 0.03});
   const auto loss_of = [&] { return nn::mse_loss(model(x), y); };
@@ -59,7 +60,8 @@ int main() {
   Forgetful wrong(12);
   wrong.to(DType::float64);
   const GradcheckResult caught = nn::gradcheck(wrong, [&] { return nn::mse_loss(wrong(x64), y64); });
-  std::cout << "\nof the model with a mistake: " << (caught ? "passed, though it SHOULD NOT" : "failed, as it should") << '\n'
+  std::cout << "\nof the model with a mistake: " << (caught ? "passed, though it SHOULD NOT" : "failed, as it should")
+            << '\n'
             << caught.report() << '\n';
 
   return final_loss < 1e-3 && check && !caught ? 0 : 1;

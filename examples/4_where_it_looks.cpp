@@ -95,7 +95,8 @@ std::string picture(const std::vector<std::uint8_t>& pixels) {
 
 std::string grey(const float* image) {
   std::vector<std::uint8_t> pixels(784);
-  std::transform(image, image + 784, pixels.begin(), [](float value) { return static_cast<std::uint8_t>(std::lround(value)); });
+  std::transform(image, image + 784, pixels.begin(),
+                 [](float value) { return static_cast<std::uint8_t>(std::lround(value)); });
   return picture(pixels);
 }
 
@@ -131,14 +132,16 @@ of such gradients over noisy copies. Red: more light there makes the network sur
 <div class="all">
 )";
 
-void write_page(const std::string& path, const nn::Dataset& chosen, const Tensor& probabilities, const Tensor& plain, const Tensor& smooth) {
+void write_page(const std::string& path, const nn::Dataset& chosen, const Tensor& probabilities, const Tensor& plain,
+                const Tensor& smooth) {
   std::string page = page_begin;
   for (std::int64_t i = 0; i < chosen.size(); ++i) {
     const auto label = chosen.targets.data<std::int64_t>()[i];
     page += std::string("<figure><figcaption>") + class_names[static_cast<std::size_t>(label)] + " <span>" +
-            fashion_mnist::percent(probabilities.data<float>()[10 * i + label]) + "</span></figcaption><div class=\"row\">" +
-            grey(chosen.inputs.data<float>() + 784 * i) + signed_heat(plain.data<float>() + 784 * i) +
-            signed_heat(smooth.data<float>() + 784 * i) + "</div></figure>\n";
+            fashion_mnist::percent(probabilities.data<float>()[10 * i + label]) +
+            "</span></figcaption><div class=\"row\">" + grey(chosen.inputs.data<float>() + 784 * i) +
+            signed_heat(plain.data<float>() + 784 * i) + signed_heat(smooth.data<float>() + 784 * i) +
+            "</div></figure>\n";
   }
   std::ofstream file(path, std::ios::binary);
   file << page << "</div></body></html>\n";

@@ -54,7 +54,8 @@ struct CrossEntropyOptions {
 /// Cross entropy of logits `input`, shape (N, C), (C,) or (N, C, …), against class indices (int64; shape without the
 /// class axis) or class probabilities (floating; shape of the input):
 /// -Σ_c weight[c] · target[c] · log_softmax(input)[c]. The mean of class indices is weighted as in `nll_loss`; that of
-/// probabilities is over the samples. A probability of 0 contributes nothing even for a logit of -inf. Throws as `nll_loss`, and for a label smoothing outside [0, 1].
+/// probabilities is over the samples. A probability of 0 contributes nothing even for a logit of -inf.
+/// Throws as `nll_loss`, and for a label smoothing outside [0, 1].
 /// Smoothing: Szegedy et al. 2015, section 7.
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
 

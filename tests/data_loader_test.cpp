@@ -33,7 +33,8 @@ std::string message(F&& f) {
 
 testing::AssertionResult contains(const std::string& text, const std::vector<std::string>& parts) {
   for (const auto& part : parts)
-    if (text.find(part) == text.npos) return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
+    if (text.find(part) == text.npos)
+      return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
   return testing::AssertionSuccess();
 }
 
@@ -49,7 +50,8 @@ std::vector<std::vector<std::int64_t>> batches(nn::DataLoader& loader) {
   for (const auto& [inputs, targets] : loader) {
     result.push_back(values<std::int64_t>(targets));
     EXPECT_EQ(inputs.shape(), (Shape{targets.size(), 2}));
-    EXPECT_EQ(values<float>(inputs), values<float>(numbered(1000).take(targets).inputs)) << "inputs and targets go together";
+    EXPECT_EQ(values<float>(inputs), values<float>(numbered(1000).take(targets).inputs))
+        << "inputs and targets go together";
   }
   return result;
 }
@@ -65,7 +67,9 @@ std::vector<std::int64_t> sorted(std::vector<std::int64_t> numbers) {
   return numbers;
 }
 
-std::vector<std::int64_t> first_numbers(std::int64_t n) { return values<std::int64_t>(arange(0, static_cast<double>(n), 1, DType::int64)); }
+std::vector<std::int64_t> first_numbers(std::int64_t n) {
+  return values<std::int64_t>(arange(0, static_cast<double>(n), 1, DType::int64));
+}
 
 TEST(Dataset, TakesAndSlicesRows) {
   const nn::Dataset data = numbered(5);
@@ -80,7 +84,9 @@ TEST(Dataset, TakesAndSlicesRows) {
 }
 
 TEST(Dataset, RefusesInputsAndTargetsOfDifferentLength) {
-  const auto refused = [](const Tensor& x, const Tensor& y) { return message<std::invalid_argument>([&] { nn::Dataset(x, y); }); };
+  const auto refused = [](const Tensor& x, const Tensor& y) {
+    return message<std::invalid_argument>([&] { nn::Dataset(x, y); });
+  };
   EXPECT_TRUE(contains(refused(zeros({3, 2}), zeros({4})), {"Dataset", "(3, 2)", "(4,)"}));
   EXPECT_TRUE(contains(refused(zeros({}), zeros({})), {"Dataset", "()"}));
   EXPECT_TRUE(contains(refused(Tensor(), zeros({4})), {"Dataset", "undefined", "(4,)"}));
@@ -112,7 +118,8 @@ TEST(DataLoader, EachEpochShowsEveryRowOnceInAnotherOrder) {
 }
 
 TEST(DataLoader, TheSeedDeterminesTheOrderOfEveryEpoch) {
-  nn::DataLoader a(numbered(50), {.batch_size = 8, .seed = 3}), b = a, other(numbered(50), {.batch_size = 8, .seed = 4});
+  nn::DataLoader a(numbered(50), {.batch_size = 8, .seed = 3}), b = a,
+                                                                other(numbered(50), {.batch_size = 8, .seed = 4});
   for (int epoch = 0; epoch < 3; ++epoch) {
     const auto order = batches(a);
     EXPECT_EQ(order, batches(b));
@@ -147,7 +154,8 @@ TEST(DataLoader, NoRowsGiveNoBatchesAndALargeBatchTakesAll) {
 }
 
 TEST(DataLoader, RefusesOptionsThatMakeNoSense) {
-  EXPECT_TRUE(contains(message<std::invalid_argument>([] { nn::DataLoader(numbered(3), {.batch_size = 0}); }), {"DataLoader", "batch size", "0"}));
+  EXPECT_TRUE(contains(message<std::invalid_argument>([] { nn::DataLoader(numbered(3), {.batch_size = 0}); }),
+                       {"DataLoader", "batch size", "0"}));
   nn::DataLoader loader(numbered(3));
   EXPECT_TRUE(contains(message<std::invalid_argument>([&] { loader.set_epoch(-1); }), {"DataLoader", "-1"}));
 }
@@ -159,14 +167,18 @@ TEST(TrainTestSplit, PartsEveryRowOnceBySeed) {
   auto all = values<std::int64_t>(split.train.targets);
   for (const auto row : values<std::int64_t>(split.test.targets)) all.push_back(row);
   EXPECT_EQ(sorted(all), first_numbers(40));
-  EXPECT_EQ(values<std::int64_t>(nn::train_test_split(numbered(40), 0.3, 5).test.targets), values<std::int64_t>(split.test.targets));
-  EXPECT_NE(values<std::int64_t>(nn::train_test_split(numbered(40), 0.3, 6).test.targets), values<std::int64_t>(split.test.targets));
+  EXPECT_EQ(values<std::int64_t>(nn::train_test_split(numbered(40), 0.3, 5).test.targets),
+            values<std::int64_t>(split.test.targets));
+  EXPECT_NE(values<std::int64_t>(nn::train_test_split(numbered(40), 0.3, 6).test.targets),
+            values<std::int64_t>(split.test.targets));
 }
 
 TEST(TrainTestSplit, RefusesSharesThatLeaveAPartEmpty) {
   for (const double share : {0.0, 1.0, -0.5, std::nan("")})
-    EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::train_test_split(numbered(10), share); }), {"train_test_split", "between 0 and 1"}));
-  EXPECT_TRUE(contains(message<std::invalid_argument>([] { nn::train_test_split(numbered(3), 0.01); }), {"train_test_split", "3 rows", "empty"}));
+    EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::train_test_split(numbered(10), share); }),
+                         {"train_test_split", "between 0 and 1"}));
+  EXPECT_TRUE(contains(message<std::invalid_argument>([] { nn::train_test_split(numbered(3), 0.01); }),
+                       {"train_test_split", "3 rows", "empty"}));
 }
 
 }  // namespace

@@ -78,7 +78,8 @@ std::string message(F&& f) {
 
 testing::AssertionResult contains(const std::string& text, const std::vector<std::string>& parts) {
   for (const auto& part : parts)
-    if (text.find(part) == text.npos) return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
+    if (text.find(part) == text.npos)
+      return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
   return testing::AssertionSuccess();
 }
 
@@ -105,21 +106,26 @@ TEST_F(Idx, EveryElementTypeIsReadBigEndianAndSigned) {
     return nn::read_idx(write("a.idx", idx_header(type, {n}) + elements));
   };
   EXPECT_EQ(values<std::int64_t>(read(0x09, "\xFF\x7F", 2)), (std::vector<std::int64_t>{-1, 127}));
-  EXPECT_EQ(values<std::int64_t>(read(0x0B, big_endian(0xFFFE, 2) + big_endian(300, 2), 2)), (std::vector<std::int64_t>{-2, 300}));
+  EXPECT_EQ(values<std::int64_t>(read(0x0B, big_endian(0xFFFE, 2) + big_endian(300, 2), 2)),
+            (std::vector<std::int64_t>{-2, 300}));
   EXPECT_EQ(values<std::int64_t>(read(0x0C, big_endian(0x80000000u, 4) + big_endian(70000, 4), 2)),
             (std::vector<std::int64_t>{std::numeric_limits<std::int32_t>::min(), 70000}));
-  EXPECT_EQ(values<float>(read(0x0D, big_endian(std::bit_cast<std::uint32_t>(-1.5f), 4), 1)), (std::vector<float>{-1.5f}));
-  EXPECT_EQ(values<double>(read(0x0E, big_endian(std::bit_cast<std::uint64_t>(0.1), 8), 1)), (std::vector<double>{0.1}));
+  EXPECT_EQ(values<float>(read(0x0D, big_endian(std::bit_cast<std::uint32_t>(-1.5f), 4), 1)),
+            (std::vector<float>{-1.5f}));
+  EXPECT_EQ(values<double>(read(0x0E, big_endian(std::bit_cast<std::uint64_t>(0.1), 8), 1)),
+            (std::vector<double>{0.1}));
 }
 
 TEST_F(Idx, ElementsComeInTheTypeAskedFor) {
   const fs::path bytes = write("a.idx", idx_header(0x08, {2}) + "\x05\xFF");
   EXPECT_EQ(values<float>(nn::read_idx(bytes, DType::float32)), (std::vector<float>{5, 255}));
   EXPECT_EQ(values<double>(nn::read_idx(bytes, DType::float64)), (std::vector<double>{5, 255}));
-  EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::read_idx(bytes, DType::bool_); }), {"read_idx", "bool"}));
+  EXPECT_TRUE(
+      contains(message<std::invalid_argument>([&] { nn::read_idx(bytes, DType::bool_); }), {"read_idx", "bool"}));
   const fs::path floats = write("b.idx", idx_header(0x0D, {1}) + big_endian(std::bit_cast<std::uint32_t>(2.5f), 4));
   EXPECT_EQ(values<double>(nn::read_idx(floats, DType::float64)), (std::vector<double>{2.5}));
-  EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::read_idx(floats, DType::int64); }), {"read_idx", "b.idx", "float32", "int64"}));
+  EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::read_idx(floats, DType::int64); }),
+                       {"read_idx", "b.idx", "float32", "int64"}));
 }
 
 TEST_F(Idx, AnEmptyArrayIsAllowed) {
@@ -142,8 +148,10 @@ TEST_F(Idx, ALengthOtherThanTheHeaderSaysIsRefused) {
   const auto refused = [](const fs::path& path) { return message<std::runtime_error>([&] { nn::read_idx(path); }); };
   for (const std::size_t missing : {1, 4, 12}) {
     const std::string shorter = bytes.substr(0, bytes.size() - missing);
-    EXPECT_TRUE(contains(refused(write("short.idx", shorter)), {"read_idx", "short.idx", "cut short", "(3,)"})) << missing;
-    EXPECT_TRUE(contains(refused(write_gz("short.gz", shorter)), {"read_idx", "short.gz", "cut short", "(3,)"})) << missing;
+    EXPECT_TRUE(contains(refused(write("short.idx", shorter)), {"read_idx", "short.idx", "cut short", "(3,)"}))
+        << missing;
+    EXPECT_TRUE(contains(refused(write_gz("short.gz", shorter)), {"read_idx", "short.gz", "cut short", "(3,)"}))
+        << missing;
   }
   EXPECT_TRUE(contains(refused(write("long.idx", bytes + "x")), {"read_idx", "long.idx", "follow", "(3,)"}));
   EXPECT_TRUE(contains(refused(write_gz("long.gz", bytes + "x")), {"read_idx", "long.gz", "follow", "(3,)"}));
@@ -151,8 +159,10 @@ TEST_F(Idx, ALengthOtherThanTheHeaderSaysIsRefused) {
 
 TEST_F(Idx, ASizeThatNoFileCanHoldIsRefusedBeforeMemoryIsTaken) {
   const std::string huge = idx_header(0x0E, {0xFFFFFFFFu, 0xFFFFFFFFu, 0xFFFFFFFFu});
-  for (const fs::path& path : {write("huge.idx", huge), write_gz("huge.gz", huge), write("big.idx", idx_header(0x08, {0x7FFFFFFFu}))})
-    EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(path); }), {"read_idx", path.filename(), "more than the file can hold"}));
+  for (const fs::path& path :
+       {write("huge.idx", huge), write_gz("huge.gz", huge), write("big.idx", idx_header(0x08, {0x7FFFFFFFu}))})
+    EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(path); }),
+                         {"read_idx", path.filename(), "more than the file can hold"}));
 }
 
 TEST_F(Idx, DamagedCompressionIsRefused) {
@@ -171,8 +181,10 @@ TEST_F(Idx, DamagedCompressionIsRefused) {
 }
 
 TEST_F(Idx, AMissingFileAndAFolderAreNamed) {
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_ / "none"); }), {"read_idx", "none", "no such file"}));
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_); }), {"read_idx", folder_, "not a regular file"}));
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_ / "none"); }),
+                       {"read_idx", "none", "no such file"}));
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_); }),
+                       {"read_idx", folder_, "not a regular file"}));
 }
 
 // CSV
@@ -192,9 +204,16 @@ TEST_F(Csv, AGzippedFileAByteOrderMarkAndLineEndsOfWindowsMakeNoDifference) {
   const auto read = [](const fs::path& path) { return values<double>(nn::read_csv(path).values); };
   const std::vector<double> expected{1, 2, 3, 4};
   EXPECT_EQ(read(write_gz("a.csv.gz", "a,b\n1,2\n3,4\n")), expected);
-  EXPECT_EQ(read(write("b.csv", "\xEF\xBB\xBF" "a,b\r\n1,2\r\n3,4")), expected);
+  EXPECT_EQ(read(write("b.csv",
+                       "\xEF\xBB\xBF"
+                       "a,b\r\n1,2\r\n3,4")),
+            expected);
   EXPECT_EQ(read(write("c.csv", "\na,b\n\n1,2\n\r\n3,4\n\n")), expected);
-  EXPECT_EQ(nn::read_csv(write("d.csv", "\xEF\xBB\xBF" "a\n1\n")).names, (std::vector<std::string>{"a"}));
+  EXPECT_EQ(nn::read_csv(write("d.csv",
+                               "\xEF\xBB\xBF"
+                               "a\n1\n"))
+                .names,
+            (std::vector<std::string>{"a"}));
 }
 
 TEST_F(Csv, WithoutAHeaderTheFirstLineIsData) {
@@ -225,7 +244,8 @@ TEST_F(Csv, WhatIsNoNumberIsNamedWithLineAndColumn) {
   const auto refused = [&](const std::string& text) {
     return message<std::runtime_error>([&] { nn::read_csv(write("bad.csv", text)); });
   };
-  EXPECT_TRUE(contains(refused("a,b\n1,2\n3,x4\n"), {"read_csv", "bad.csv", "line 3", "column 2 (b)", "\"x4\" is not a number"}));
+  EXPECT_TRUE(contains(refused("a,b\n1,2\n3,x4\n"),
+                       {"read_csv", "bad.csv", "line 3", "column 2 (b)", "\"x4\" is not a number"}));
   EXPECT_TRUE(contains(refused("a\n1.5mm\n"), {"line 2", "\"1.5mm\" is not a number"}));
   EXPECT_TRUE(contains(refused("a\n1e999\n"), {"line 2", "out of the range"}));
   EXPECT_TRUE(contains(refused("a\n+-1\n"), {"line 2", "is not a number"}));
@@ -235,13 +255,16 @@ TEST_F(Csv, WhatIsNoNumberIsNamedWithLineAndColumn) {
   EXPECT_TRUE(contains(refused("a,b\n1,\"2\n3,4\n"), {"line 2", "quote is opened"}));
   EXPECT_TRUE(contains(refused("a,b\n1,\"2\"3\n"), {"line 2", "follows a closing quote"}));
   EXPECT_TRUE(contains(refused(""), {"read_csv", "bad.csv", "empty"}));
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(folder_ / "none.csv"); }), {"read_csv", "none.csv", "no such file"}));
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(folder_ / "none.csv"); }),
+                       {"read_csv", "none.csv", "no such file"}));
 }
 
 TEST_F(Csv, AMissingValueIsRefusedOrBecomesNaN) {
   for (const std::string field : {"", " ", "NA", "n/a", "NaN", "null", "\"\""}) {
     const fs::path path = write("a.csv", "a,b\n" + field + ",2\n");
-    EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(path); }), {"read_csv", "a.csv", "line 2", "column 1 (a)", "missing"})) << field;
+    EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(path); }),
+                         {"read_csv", "a.csv", "line 2", "column 1 (a)", "missing"}))
+        << field;
     const Tensor x = nn::read_csv(path, {.missing = nn::CsvOptions::Missing::nan}).values;
     EXPECT_TRUE(std::isnan(values<double>(x)[0])) << field;
     EXPECT_EQ(values<double>(x)[1], 2) << field;
@@ -320,7 +343,8 @@ TEST(Scaling, InverseUndoesIt) {
 
 TEST(Scaling, IsDifferentiable) {
   const nn::Scaling scaling(Tensor{1.0, 2.0}, Tensor{2.0, 4.0}, 3);
-  EXPECT_TRUE(gradcheck([&](const std::vector<Tensor>& in) { return scaling(in[0]); }, {Tensor{{1.0, 2.0}, {3.0, 4.0}}}));
+  EXPECT_TRUE(
+      gradcheck([&](const std::vector<Tensor>& in) { return scaling(in[0]); }, {Tensor{{1.0, 2.0}, {3.0, 4.0}}}));
 }
 
 TEST(Scaling, RefusesWhatItCannotFitOrApply) {
@@ -336,7 +360,8 @@ TEST(Scaling, RefusesWhatItCannotFitOrApply) {
   EXPECT_TRUE(contains(refused([&] { nn::Scaling(Tensor{nan}, Tensor{1.0}); }), {"Scaling", "finite"}));
   const nn::Standardize scaling(Tensor{{1.0, 2.0}, {3.0, 4.0}});
   EXPECT_TRUE(contains(refused([&] { scaling(Tensor{{1.0, 2.0, 3.0}}); }), {"Scaling", "(1, 3)", "(1, 2)"}));
-  EXPECT_TRUE(contains(refused([&] { scaling(Tensor{{1.0}}); }), {"Scaling", "(1, 1)", "(1, 2)"})) << "it must not broadcast";
+  EXPECT_TRUE(contains(refused([&] { scaling(Tensor{{1.0}}); }), {"Scaling", "(1, 1)", "(1, 2)"}))
+      << "it must not broadcast";
   EXPECT_TRUE(contains(refused([&] { scaling.inverse(Tensor{{1.0}}); }), {"Scaling::inverse", "(1, 1)", "(1, 2)"}));
 }
 

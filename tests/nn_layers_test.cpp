@@ -30,7 +30,9 @@ Tensor activation(const std::string& name, const Json& options, const Tensor& x)
 }
 
 TEST(Reference, LinearMatchesPyTorch) {
-  for (const Json& entry : reference::read("layers.json")["linear"]) {
+  const Json entries = reference::read("layers.json")["linear"];
+  ASSERT_EQ(entries.size(), 6u);
+  for (const Json& entry : entries) {
     nn::Linear layer(3, 5, {.bias = entry["inputs"].size() == 3});
     layer.to(DType::float64);
     Tensor x = reference::tensor(entry["inputs"][0]);

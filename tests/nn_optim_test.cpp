@@ -73,7 +73,9 @@ std::unique_ptr<nn::LearningRateSchedule> make_schedule(const std::string& name,
 }
 
 TEST(Reference, SchedulesMatchPyTorch) {
-  for (const Json& entry : reference::read("optimizers.json")["schedules"]) {
+  const Json entries = reference::read("optimizers.json")["schedules"];
+  ASSERT_EQ(entries.size(), 4u);
+  for (const Json& entry : entries) {
     SCOPED_TRACE(entry["name"].get<std::string>() + " " + entry["options"].dump());
     nn::SGD optimizer({nn::parameter(ones({1}))}, {.learning_rate = 0.1});
     const auto schedule = make_schedule(entry["name"], entry["options"], optimizer);
@@ -85,7 +87,9 @@ TEST(Reference, SchedulesMatchPyTorch) {
 }
 
 TEST(Reference, ClippingMatchesPyTorch) {
-  for (const Json& entry : reference::read("optimizers.json")["clipping"]) {
+  const Json entries = reference::read("optimizers.json")["clipping"];
+  ASSERT_EQ(entries.size(), 8u);
+  for (const Json& entry : entries) {
     SCOPED_TRACE(entry["norm"].dump() + " " + entry["max_norm"].dump());
     std::vector<Tensor> parameters;
     for (const Json& before : entry["before"]) {

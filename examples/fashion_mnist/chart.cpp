@@ -21,8 +21,8 @@ std::string text(double x, double y, const std::string& anchor, const std::strin
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& css) {
-  return "<line x1='" + number(x1) + "' y1='" + number(y1) + "' x2='" + number(x2) + "' y2='" + number(y2) + "' class='" + css +
-         "'/>";
+  return "<line x1='" + number(x1) + "' y1='" + number(y1) + "' x2='" + number(x2) + "' y2='" + number(y2) +
+         "' class='" + css + "'/>";
 }
 
 void check(const std::vector<Series>& series) {
@@ -32,7 +32,8 @@ void check(const std::vector<Series>& series) {
       throw std::invalid_argument("line_chart: " + each.name + " has " + std::to_string(each.values.size()) +
                                   " points; every curve needs as many, and at least one");
     for (const double value : each.values)
-      if (!std::isfinite(value)) throw std::invalid_argument("line_chart: " + each.name + " has a value that is not finite");
+      if (!std::isfinite(value))
+        throw std::invalid_argument("line_chart: " + each.name + " has a value that is not finite");
   }
 }
 
@@ -78,7 +79,8 @@ std::string line_chart(const std::string& title, const std::vector<Series>& seri
     return height - bottom - (height - top - bottom) * (value - marks.front()) / (marks.back() - marks.front());
   };
 
-  std::string svg = "<svg viewBox='0 0 " + fixed(width, 0) + " " + fixed(height, 0) + "' role='img' aria-label=\"" + escape(title) + "\">";
+  std::string svg = "<svg viewBox='0 0 " + fixed(width, 0) + " " + fixed(height, 0) + "' role='img' aria-label=\"" +
+                    escape(title) + "\">";
   svg += text(left, 20, "start", "chart-title", title);
   for (const double mark : marks) {
     svg += line(left, y_of(mark), width - right, y_of(mark), mark == marks.front() ? "axis" : "grid");
@@ -86,14 +88,16 @@ std::string line_chart(const std::string& title, const std::vector<Series>& seri
   }
   const std::size_t every = (points + 9) / 10;
   for (std::size_t i = 0; i < points; ++i)
-    if ((i + 1) % every == 0 || points == 1) svg += text(x_of(i), height - bottom + 18, "middle", "tick", std::to_string(i + 1));
+    if ((i + 1) % every == 0 || points == 1)
+      svg += text(x_of(i), height - bottom + 18, "middle", "tick", std::to_string(i + 1));
   svg += text((left + width - right) / 2, height - 6, "middle", "tick", "epoch");
 
   double legend = width - right;
   for (auto each = series.rbegin(); each != series.rend(); ++each) {
     svg += text(legend, 20, "end", "legend", each->name);
     legend -= 7 * static_cast<double>(each->name.size()) + 8;
-    svg += "<line x1='" + number(legend - 18) + "' y1='16' x2='" + number(legend) + "' y2='16' stroke='" + each->color + "' stroke-width='3'/>";
+    svg += "<line x1='" + number(legend - 18) + "' y1='16' x2='" + number(legend) + "' y2='16' stroke='" + each->color +
+           "' stroke-width='3'/>";
     legend -= 34;
   }
   for (const auto& each : series) {
@@ -106,7 +110,8 @@ std::string line_chart(const std::string& title, const std::vector<Series>& seri
                      (as_percent ? percent(each.values[i], 2) : fixed(each.values[i], 4))) +
               "</title></circle>";
     }
-    svg += "<path d='" + path + "' fill='none' stroke='" + each.color + "' stroke-width='2' stroke-linejoin='round'/>" + dots;
+    svg += "<path d='" + path + "' fill='none' stroke='" + each.color + "' stroke-width='2' stroke-linejoin='round'/>" +
+           dots;
   }
   return svg + "</svg>";
 }

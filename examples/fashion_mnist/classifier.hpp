@@ -74,7 +74,8 @@ inline std::string exact(double value) {
 
 inline double number(const std::string& text) {
   double value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) throw std::invalid_argument("not a number: " + text);
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc())
+    throw std::invalid_argument("not a number: " + text);
   return value;
 }
 
@@ -88,7 +89,9 @@ inline void save(const Classifier& model, const xgrad::nn::Scaling& scaling, con
     widths += std::to_string(width);
   }
   xgrad::nn::save(model, path,
-                  {{"widths", widths}, {"activation", model.activation}, {"shift", detail::exact(scaling.shift().item())},
+                  {{"widths", widths},
+                   {"activation", model.activation},
+                   {"shift", detail::exact(scaling.shift().item())},
                    {"scale", detail::exact(scaling.scale().item())}});
 }
 
@@ -98,10 +101,12 @@ inline TrainedClassifier load(const std::filesystem::path& path) {
   try {
     std::vector<std::int64_t> widths;
     std::istringstream list(metadata.at("widths"));
-    for (std::string width; std::getline(list, width, ',');) widths.push_back(static_cast<std::int64_t>(detail::number(width)));
+    for (std::string width; std::getline(list, width, ',');)
+      widths.push_back(static_cast<std::int64_t>(detail::number(width)));
     if (!activations().contains(metadata.at("activation"))) throw std::invalid_argument("unknown activation");
     const auto scalar = [&](const char* key) { return xgrad::full({1, 1}, detail::number(metadata.at(key))); };
-    TrainedClassifier result{Classifier(widths, metadata.at("activation")), xgrad::nn::Scaling(scalar("shift"), scalar("scale"))};
+    TrainedClassifier result{Classifier(widths, metadata.at("activation")),
+                             xgrad::nn::Scaling(scalar("shift"), scalar("scale"))};
     xgrad::nn::load(result.model, path);
     return result;
   } catch (const std::logic_error& error) {  // out_of_range and invalid_argument

@@ -29,8 +29,8 @@ void append_chunk(Bytes& file, std::string_view type, const Bytes& data) {
 std::vector<std::uint8_t> png(std::span<const std::uint8_t> pixels, std::size_t width, std::size_t height) {
   const std::size_t area = width * height;
   if (area == 0 || (pixels.size() != area && pixels.size() != 3 * area))
-    throw std::invalid_argument("png: " + std::to_string(pixels.size()) + " bytes for " + std::to_string(width) + " x " +
-                                std::to_string(height) + " pixels of one or three");
+    throw std::invalid_argument("png: " + std::to_string(pixels.size()) + " bytes for " + std::to_string(width) +
+                                " x " + std::to_string(height) + " pixels of one or three");
   const bool rgb = pixels.size() != area;
   const std::size_t stride = width * (rgb ? 3 : 1);
 

@@ -28,9 +28,11 @@ std::string architecture(const Classifier& model) {
 }
 
 void print_epoch(std::size_t epoch, const EpochRecord& record, const Options& options, std::int64_t images) {
-  std::printf("epoch %2zu/%lld  train loss %.4f  accuracy %.2f %%  test loss %.4f  accuracy %.2f %%  %.2f s  %s images/s\n", epoch,
-              static_cast<long long>(options.epochs), record.train_loss, 100 * record.train_accuracy, record.test_loss,
-              100 * record.test_accuracy, record.seconds, grouped(std::llround(static_cast<double>(images) / record.seconds)).c_str());
+  std::printf(
+      "epoch %2zu/%lld  train loss %.4f  accuracy %.2f %%  test loss %.4f  accuracy %.2f %%  %.2f s  %s images/s\n",
+      epoch, static_cast<long long>(options.epochs), record.train_loss, 100 * record.train_accuracy, record.test_loss,
+      100 * record.test_accuracy, record.seconds,
+      grouped(std::llround(static_cast<double>(images) / record.seconds)).c_str());
   std::fflush(stdout);
 }
 
@@ -46,7 +48,8 @@ void print_confusion(const ConfusionMatrix& confusion) {
   }
   const std::size_t worst = confusion.worst_class(), taken_for = confusion.most_confused_with(worst);
   std::printf("\nworst class: %s, %s of its images read rightly, %lld taken for %s\n", class_names[worst],
-              percent(confusion.recall(worst)).c_str(), static_cast<long long>(confusion.count(worst, taken_for)), class_names[taken_for]);
+              percent(confusion.recall(worst)).c_str(), static_cast<long long>(confusion.count(worst, taken_for)),
+              class_names[taken_for]);
 }
 
 /// The mistakes the model was surest of, at most three of a kind, with their pictures.
@@ -54,7 +57,8 @@ std::vector<Reading> surest_mistakes(std::vector<Reading> readings, const Tensor
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < readings.size(); ++i)
     if (readings[i].prediction != readings[i].truth) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return readings[a].confidence > readings[b].confidence; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return readings[a].confidence > readings[b].confidence; });
   std::map<std::pair<std::int64_t, std::int64_t>, int> of_kind;
   std::vector<Reading> chosen;
   const auto values = pixels.array<float>();
@@ -63,7 +67,8 @@ std::vector<Reading> surest_mistakes(std::vector<Reading> readings, const Tensor
     if (++of_kind[{readings[i].truth, readings[i].prediction}] > 3) continue;
     const float* image = values.data() + i * 784;
     readings[i].pixels.resize(784);
-    std::transform(image, image + 784, readings[i].pixels.begin(), [](float value) { return static_cast<std::uint8_t>(value); });
+    std::transform(image, image + 784, readings[i].pixels.begin(),
+                   [](float value) { return static_cast<std::uint8_t>(value); });
     chosen.push_back(std::move(readings[i]));
   }
   return chosen;
@@ -84,8 +89,8 @@ void make_folder(const std::filesystem::path& folder) {
     throw std::runtime_error(folder.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
 }
 
-std::vector<std::pair<std::string, std::string>> settings(const Options& options, const Classifier& model, const nn::Dataset& train,
-                                                          const nn::Dataset& test) {
+std::vector<std::pair<std::string, std::string>> settings(const Options& options, const Classifier& model,
+                                                          const nn::Dataset& train, const nn::Dataset& test) {
   return {{"Layers", architecture(model)},
           {"Parameters", grouped(model.parameter_count())},
           {"Activation", options.activation},
@@ -113,14 +118,16 @@ void run(const Options& options) {
   Classifier model(options.widths, options.activation);
   std::printf("Fashion-MNIST: %s training and %s test images from %s\n", grouped(train_data.size()).c_str(),
               grouped(test_data.size()).c_str(), options.data.c_str());
-  std::printf("%s, %s, %s parameters; %s, learning rate up to %s, batches of %lld, seed %llu, %d thread%s\n\n", architecture(model).c_str(),
-              options.activation.c_str(), grouped(model.parameter_count()).c_str(), options.optimizer.c_str(),
-              detail::exact(options.learning_rate).c_str(), static_cast<long long>(options.batch_size),
-              static_cast<unsigned long long>(options.seed), options.threads, options.threads == 1 ? "" : "s");
+  std::printf("%s, %s, %s parameters; %s, learning rate up to %s, batches of %lld, seed %llu, %d thread%s\n\n",
+              architecture(model).c_str(), options.activation.c_str(), grouped(model.parameter_count()).c_str(),
+              options.optimizer.c_str(), detail::exact(options.learning_rate).c_str(),
+              static_cast<long long>(options.batch_size), static_cast<unsigned long long>(options.seed),
+              options.threads, options.threads == 1 ? "" : "s");
 
   Report report;
-  report.epochs = train(model, train_data, test_scaled, options,
-                        [&](std::size_t epoch, const EpochRecord& record) { print_epoch(epoch, record, options, train_data.size()); });
+  report.epochs = train(model, train_data, test_scaled, options, [&](std::size_t epoch, const EpochRecord& record) {
+    print_epoch(epoch, record, options, train_data.size());
+  });
   Evaluation evaluation = evaluate(model, test_scaled);
   print_confusion(evaluation.confusion);
 

@@ -27,7 +27,8 @@ CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
             std::int64_t value = 0;
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
             if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) return "";
-            return "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ", not " + text;
+            return "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ", not " +
+                   text;
           },
           ""};
 }
@@ -36,7 +37,8 @@ CLI::Validator positive_number() {
   return {[](std::string& text) -> std::string {
             double value = 0;
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            if (error == std::errc() && end == text.data() + text.size() && std::isfinite(value) && value > 0) return "";
+            if (error == std::errc() && end == text.data() + text.size() && std::isfinite(value) && value > 0)
+              return "";
             return "must be a number above 0, not " + text;
           },
           ""};
@@ -66,29 +68,44 @@ std::variant<Options, int> parse(int argc, const char* const* argv) {
   Options options;
   options.data = default_folder;
   options.threads = xgrad::num_threads();
-  CLI::App app("Trains a dense network on Fashion-MNIST and reports how well it reads the test images.\n"
-               "Writes the model (safetensors) and a web page with curves, confusion matrix and misread images.", "fashion_mnist");
+  CLI::App app(
+      "Trains a dense network on Fashion-MNIST and reports how well it reads the test images.\n"
+      "Writes the model (safetensors) and a web page with curves, confusion matrix and misread images.",
+      "fashion_mnist");
   app.get_formatter()->column_width(34);
   constexpr std::int64_t million = 1000000;
   app.add_option("--data", options.data, "folder with the four IDX files, gzipped or plain")->capture_default_str();
   app.add_option("--epochs", options.epochs, "times to go through the training images")
-      ->check(whole_number(1, million))->capture_default_str();
-  app.add_option("--batch-size", options.batch_size, "images a step")->check(whole_number(1, million))->capture_default_str();
+      ->check(whole_number(1, million))
+      ->capture_default_str();
+  app.add_option("--batch-size", options.batch_size, "images a step")
+      ->check(whole_number(1, million))
+      ->capture_default_str();
   app.add_option("--learning-rate", options.learning_rate,
-                 "at its highest: it rises over the first tenth of the steps and falls to almost 0; 0.002 unless given, for sgd 0.1")
+                 "at its highest: it rises over the first tenth of the steps and falls to almost 0; 0.002 unless "
+                 "given, for sgd 0.1")
       ->check(positive_number());
   app.add_option("--optimizer", options.optimizer, "adam, adamw, or sgd with Nesterov's momentum 0.9")
-      ->check(one_of({"adam", "adamw", "sgd"}))->capture_default_str();
+      ->check(one_of({"adam", "adamw", "sgd"}))
+      ->capture_default_str();
   app.add_option("--widths", options.widths, "of the hidden layers, with commas between")
-      ->delimiter(',')->check(whole_number(1, million))->capture_default_str();
+      ->delimiter(',')
+      ->check(whole_number(1, million))
+      ->capture_default_str();
   app.add_option("--activation", options.activation, "elu, gelu, leaky_relu, relu, sigmoid, silu, softplus or tanh")
-      ->check(one_of(activation_names()))->capture_default_str();
-  app.add_option("--seed", options.seed, "of the initial weights and the order of the images; the same seed and number of "
+      ->check(one_of(activation_names()))
+      ->capture_default_str();
+  app.add_option("--seed", options.seed,
+                 "of the initial weights and the order of the images; the same seed and number of "
                  "threads give the same model to the bit")
-      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()))->capture_default_str();
-  app.add_option("--threads", options.threads, "threads BLAS may use")->check(whole_number(1, 1024))->capture_default_str();
+      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "threads BLAS may use")
+      ->check(whole_number(1, 1024))
+      ->capture_default_str();
   app.add_option("--output", options.output, "folder to write to; made when it is not there")->capture_default_str();
-  app.add_option("--limit", options.limit, "use only so many images of each part, for a quick try")->check(whole_number(1, million));
+  app.add_option("--limit", options.limit, "use only so many images of each part, for a quick try")
+      ->check(whole_number(1, million));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -13,7 +13,8 @@ Progress::Progress() : enabled_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { clear(); }
 
-void Progress::show(const std::string& label, std::int64_t done, std::int64_t total, double loss, double images_per_second) {
+void Progress::show(const std::string& label, std::int64_t done, std::int64_t total, double loss,
+                    double images_per_second) {
   const auto now = std::chrono::steady_clock::now();
   if (!enabled_ || (drawn_ && now - last_ < std::chrono::milliseconds(100))) return;
   last_ = now;

@@ -56,7 +56,8 @@ std::string section(const std::string& heading, const std::string& text, const s
 }
 
 std::string figure(const std::string& value, const std::string& label) {
-  return "<section><div class=\"figure\">" + escape(value) + "</div><div class=\"label\">" + escape(label) + "</div></section>\n";
+  return "<section><div class=\"figure\">" + escape(value) + "</div><div class=\"label\">" + escape(label) +
+         "</div></section>\n";
 }
 
 std::string figures(const Report& report) {
@@ -68,7 +69,8 @@ std::string figures(const Report& report) {
          figure(percent(confusion.accuracy(), 2), "of " + grouped(confusion.total()) + " test images read rightly") +
          figure(report.classes[worst], "the worst class: " + percent(confusion.recall(worst)) + " read rightly") +
          figure(fixed(seconds / static_cast<double>(report.epochs.size()), 2) + " s",
-                "of training an epoch, " + std::to_string(report.epochs.size()) + (report.epochs.size() == 1 ? " epoch" : " epochs")) +
+                "of training an epoch, " + std::to_string(report.epochs.size()) +
+                    (report.epochs.size() == 1 ? " epoch" : " epochs")) +
          "</div>\n";
 }
 
@@ -81,12 +83,14 @@ std::string charts(const std::vector<EpochRecord>& epochs) {
     train_accuracy.values.push_back(epoch.train_accuracy);
     test_accuracy.values.push_back(epoch.test_accuracy);
   }
-  return section("Learning", "Train: mean over the batches of the epoch, while the model was changing. Test: after the epoch.",
+  return section("Learning",
+                 "Train: mean over the batches of the epoch, while the model was changing. Test: after the epoch.",
                  "<div class=\"charts\">\n" + line_chart("Loss", {train_loss, test_loss}, false) + "\n" +
                      line_chart("Accuracy", {train_accuracy, test_accuracy}, true) + "\n</div>");
 }
 
-/// Background of a cell: from white to the colour as `share` goes from 0 to 1; by the square root, so that few show too.
+/// Background of a cell: from white to the colour as `share` goes from 0 to 1; by the square root, so that few show
+/// too.
 std::string cell_style(double share, bool diagonal) {
   const double depth = std::sqrt(share);
   const int from[] = {255, 255, 255}, right[] = {38, 102, 176}, wrong[] = {217, 72, 15};
@@ -105,7 +109,8 @@ std::string confusion_table(const Report& report) {
   for (const auto& name : report.classes) table += "<th>" + escape(name) + "</th>";
   table += "<th>recall</th></tr></thead>\n<tbody>\n";
   for (std::size_t truth = 0; truth < n; ++truth) {
-    table += std::string("<tr") + (truth == worst ? " class=\"worst\"" : "") + "><th>" + escape(report.classes[truth]) + "</th>";
+    table += std::string("<tr") + (truth == worst ? " class=\"worst\"" : "") + "><th>" + escape(report.classes[truth]) +
+             "</th>";
     const double images = static_cast<double>(std::max<std::int64_t>(1, confusion.images_of(truth)));
     for (std::size_t guess = 0; guess < n; ++guess) {
       const auto count = confusion.count(truth, guess);
@@ -115,13 +120,16 @@ std::string confusion_table(const Report& report) {
     table += "<td class=\"share\">" + percent(confusion.recall(truth)) + "</td></tr>\n";
   }
   table += "</tbody>\n<tfoot><tr><th>precision</th>";
-  for (std::size_t guess = 0; guess < n; ++guess) table += "<td class=\"share\">" + percent(confusion.precision(guess)) + "</td>";
+  for (std::size_t guess = 0; guess < n; ++guess)
+    table += "<td class=\"share\">" + percent(confusion.precision(guess)) + "</td>";
   table += "<td></td></tr></tfoot>\n</table></div>";
-  return section("Confusion matrix",
-                 "Rows: what the image is. Columns: what it was read as. Blue is right, orange is wrong; the deeper, the "
-                 "larger the share of the row. The worst class is in red: " + escape(report.classes[worst]) + ", most often taken for " +
-                     escape(report.classes[confusion.most_confused_with(worst)]) + ".",
-                 table);
+  return section(
+      "Confusion matrix",
+      "Rows: what the image is. Columns: what it was read as. Blue is right, orange is wrong; the deeper, the "
+      "larger the share of the row. The worst class is in red: " +
+          escape(report.classes[worst]) + ", most often taken for " +
+          escape(report.classes[confusion.most_confused_with(worst)]) + ".",
+      table);
 }
 
 std::string misread_images(const Report& report) {
@@ -130,14 +138,15 @@ std::string misread_images(const Report& report) {
   for (const auto& reading : report.misread) {
     const std::string prediction = escape(report.classes.at(static_cast<std::size_t>(reading.prediction)));
     const std::string truth = escape(report.classes.at(static_cast<std::size_t>(reading.truth)));
-    images += "<figure><img src=\"" + png_uri(reading.pixels, side, side) + "\" width=\"84\" height=\"84\" alt=\"" + truth +
-              "\"><span class=\"wrong\">" + prediction + "</span> " + percent(reading.confidence) + "<br><span class=\"dim\">is " +
-              truth + ", " + percent(reading.truth_probability) + "</span></figure>\n";
+    images += "<figure><img src=\"" + png_uri(reading.pixels, side, side) + "\" width=\"84\" height=\"84\" alt=\"" +
+              truth + "\"><span class=\"wrong\">" + prediction + "</span> " + percent(reading.confidence) +
+              "<br><span class=\"dim\">is " + truth + ", " + percent(reading.truth_probability) + "</span></figure>\n";
   }
-  return section("Misread images",
-                 "Mistakes the model was surest of, at most three of a kind. In red what it read, with the probability it "
-                 "gave; below what the image is.",
-                 images + "</div>");
+  return section(
+      "Misread images",
+      "Mistakes the model was surest of, at most three of a kind. In red what it read, with the probability it "
+      "gave; below what the image is.",
+      images + "</div>");
 }
 
 std::string settings(const Report& report) {
@@ -154,7 +163,8 @@ void check(const Report& report) {
                                 std::to_string(report.classes.size()) + " names");
   for (const auto& reading : report.misread)
     if (reading.pixels.size() != side * side)
-      throw std::invalid_argument("html: a picture of " + std::to_string(reading.pixels.size()) + " pixels, not 28 x 28");
+      throw std::invalid_argument("html: a picture of " + std::to_string(reading.pixels.size()) +
+                                  " pixels, not 28 x 28");
 }
 
 }  // namespace
@@ -163,9 +173,10 @@ std::string html(const Report& report) {
   check(report);
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-         escape(report.title) + "</title>\n<style>" + style + "</style>\n</head>\n<body>\n<main>\n<h1>" + escape(report.title) +
-         "</h1>\n<p>Trained and tested with xgrad.</p>\n" + figures(report) + charts(report.epochs) + confusion_table(report) +
-         misread_images(report) + settings(report) + "</main>\n</body>\n</html>\n";
+         escape(report.title) + "</title>\n<style>" + style + "</style>\n</head>\n<body>\n<main>\n<h1>" +
+         escape(report.title) + "</h1>\n<p>Trained and tested with xgrad.</p>\n" + figures(report) +
+         charts(report.epochs) + confusion_table(report) + misread_images(report) + settings(report) +
+         "</main>\n</body>\n</html>\n";
 }
 
 }  // namespace fashion_mnist

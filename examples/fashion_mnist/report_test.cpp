@@ -66,7 +66,9 @@ TEST(ConfusionMatrix, RefusesAClassThatIsNotThere) {
 }
 
 TEST(Base64, FollowsTheExamplesOfRfc4648) {
-  const auto encode = [](const std::string& text) { return base64(std::vector<std::uint8_t>(text.begin(), text.end())); };
+  const auto encode = [](const std::string& text) {
+    return base64(std::vector<std::uint8_t>(text.begin(), text.end()));
+  };
   EXPECT_EQ(encode(""), "");
   EXPECT_EQ(encode("f"), "Zg==");
   EXPECT_EQ(encode("fo"), "Zm8=");
@@ -83,7 +85,8 @@ std::vector<std::uint8_t> stored_rows(const std::vector<std::uint8_t>& file, std
   std::vector<std::uint8_t> rows(size);
   for (std::size_t at = 8; at < file.size();) {
     const std::size_t length = number(at);
-    const std::string type(file.begin() + static_cast<std::ptrdiff_t>(at) + 4, file.begin() + static_cast<std::ptrdiff_t>(at) + 8);
+    const std::string type(file.begin() + static_cast<std::ptrdiff_t>(at) + 4,
+                           file.begin() + static_cast<std::ptrdiff_t>(at) + 8);
     EXPECT_EQ(number(at + 8 + length), crc32(0, file.data() + at + 4, static_cast<uInt>(length + 4))) << type;
     uLongf capacity = size;
     if (type == "IDAT") {
@@ -96,8 +99,10 @@ std::vector<std::uint8_t> stored_rows(const std::vector<std::uint8_t>& file, std
 }
 
 TEST(Png, HoldsThePixelsGiven) {
-  EXPECT_EQ(stored_rows(png(std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}, 3, 2), 8), (std::vector<std::uint8_t>{0, 1, 2, 3, 0, 4, 5, 6}));
-  EXPECT_EQ(stored_rows(png(std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}, 1, 2), 8), (std::vector<std::uint8_t>{0, 1, 2, 3, 0, 4, 5, 6}));
+  EXPECT_EQ(stored_rows(png(std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}, 3, 2), 8),
+            (std::vector<std::uint8_t>{0, 1, 2, 3, 0, 4, 5, 6}));
+  EXPECT_EQ(stored_rows(png(std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6}, 1, 2), 8),
+            (std::vector<std::uint8_t>{0, 1, 2, 3, 0, 4, 5, 6}));
 }
 
 TEST(Png, RefusesAnotherNumberOfPixels) {
@@ -119,7 +124,8 @@ TEST(Ticks, AreRoundAndCoverTheRange) {
 }
 
 TEST(LineChart, DrawsAPointForEachValueAndNamesTheCurves) {
-  const std::string svg = line_chart("Loss", {{"train", "#00f", {0.5, 0.4, 0.3}}, {"a<b", "#f00", {0.6, 0.5, 0.45}}}, false);
+  const std::string svg =
+      line_chart("Loss", {{"train", "#00f", {0.5, 0.4, 0.3}}, {"a<b", "#f00", {0.6, 0.5, 0.45}}}, false);
   EXPECT_EQ(count(svg, "<circle"), 6u);
   EXPECT_EQ(count(svg, "<path"), 2u);
   EXPECT_EQ(count(svg, "a<b"), 0u);
@@ -164,7 +170,8 @@ TEST(Report, ShowsAccuracyMatrixWorstClassAndMisreadImages) {
 
 TEST(Report, NeedsNothingBesideItselfAndEscapesNames) {
   const std::string page = html(small_report());
-  for (const char* reference : {"http:", "https:", "src=\"/", "<link", "<script", "@import", "url("}) EXPECT_EQ(page.find(reference), page.npos) << reference;
+  for (const char* reference : {"http:", "https:", "src=\"/", "<link", "<script", "@import", "url("})
+    EXPECT_EQ(page.find(reference), page.npos) << reference;
   EXPECT_EQ(page.find("<dog>"), page.npos);
   EXPECT_NE(page.find("<title>Cats &amp; dogs</title>"), page.npos);
 }

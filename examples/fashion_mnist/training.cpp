@@ -51,12 +51,15 @@ Evaluation evaluate(const Classifier& model, const nn::Dataset& data) {
 std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options, const Classifier& model) {
   const double rate = options.learning_rate;
   if (options.optimizer == "sgd")
-    return std::make_unique<nn::SGD>(model.parameters(), nn::SGDOptions{.learning_rate = rate, .momentum = 0.9, .nesterov = true});
-  if (options.optimizer == "adamw") return std::make_unique<nn::AdamW>(model.parameters(), nn::AdamWOptions{.learning_rate = rate});
+    return std::make_unique<nn::SGD>(model.parameters(),
+                                     nn::SGDOptions{.learning_rate = rate, .momentum = 0.9, .nesterov = true});
+  if (options.optimizer == "adamw")
+    return std::make_unique<nn::AdamW>(model.parameters(), nn::AdamWOptions{.learning_rate = rate});
   return std::make_unique<nn::Adam>(model.parameters(), nn::AdamOptions{.learning_rate = rate});
 }
 
-std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, const nn::Dataset& test, const Options& options,
+std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, const nn::Dataset& test,
+                               const Options& options,
                                const std::function<void(std::size_t, const EpochRecord&)>& after_epoch) {
   nn::DataLoader loader(train, {.batch_size = options.batch_size, .seed = options.seed});
   const auto optimizer = make_optimizer(options, model);
@@ -77,8 +80,9 @@ std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, cons
       const Tensor loss = nn::cross_entropy(logits, labels);
       const double value = loss.item();
       if (!std::isfinite(value))
-        throw std::runtime_error(label + ", batch " + std::to_string(batch) + ": the loss is " + (std::isnan(value) ? "NaN" : "infinite") +
-                                 "; try a --learning-rate below " + detail::exact(options.learning_rate));
+        throw std::runtime_error(label + ", batch " + std::to_string(batch) + ": the loss is " +
+                                 (std::isnan(value) ? "NaN" : "infinite") + "; try a --learning-rate below " +
+                                 detail::exact(options.learning_rate));
       optimizer->zero_grad();
       loss.backward();
       optimizer->step();
@@ -88,7 +92,8 @@ std::vector<EpochRecord> train(Classifier& model, const nn::Dataset& train, cons
       loss_sum += value * static_cast<double>(size);
       right += count_right(logits, labels);
       seen += size;
-      progress.show(label, seen, train.size(), loss_sum / static_cast<double>(seen), static_cast<double>(seen) / seconds_since(start));
+      progress.show(label, seen, train.size(), loss_sum / static_cast<double>(seen),
+                    static_cast<double>(seen) / seconds_since(start));
     }
     EpochRecord record;
     record.seconds = seconds_since(start);

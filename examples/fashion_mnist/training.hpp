@@ -25,6 +25,7 @@ std::unique_ptr<xgrad::nn::Optimizer> make_optimizer(const Options& options, con
 /// Trains on `train`; after each epoch tests on `test` and hands the record to `after_epoch`. Inputs are scaled. Throws
 /// std::runtime_error, naming epoch and batch, when the loss is no longer finite.
 std::vector<EpochRecord> train(Classifier& model, const xgrad::nn::Dataset& train, const xgrad::nn::Dataset& test,
-                               const Options& options, const std::function<void(std::size_t epoch, const EpochRecord&)>& after_epoch);
+                               const Options& options,
+                               const std::function<void(std::size_t epoch, const EpochRecord&)>& after_epoch);
 
 }  // namespace fashion_mnist

@@ -32,7 +32,8 @@ std::string read_text(InputFile& file) {
 /// Splits a text into rows of fields.
 class Rows {
  public:
-  Rows(const InputFile& file, std::string_view text, char delimiter) : file_(file), text_(text), delimiter_(delimiter) {}
+  Rows(const InputFile& file, std::string_view text, char delimiter)
+      : file_(file), text_(text), delimiter_(delimiter) {}
 
   /// The line, from 1, on which the last row began.
   std::size_t line() const { return row_line_; }
@@ -90,7 +91,8 @@ class Rows {
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  return first == std::string_view::npos ? std::string_view()
+                                         : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 bool is_missing(std::string_view field) {
@@ -125,7 +127,8 @@ std::size_t find_column(const std::string& place, const std::vector<std::string>
   const auto count = std::count(header.begin(), header.end(), name);
   if (count == 1) return static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin());
   if (count > 1)
-    throw std::invalid_argument(place + ": " + std::to_string(count) + " columns are called \"" + name + "\"; ask by position");
+    throw std::invalid_argument(place + ": " + std::to_string(count) + " columns are called \"" + name +
+                                "\"; ask by position");
   std::string names;
   for (const auto& each : header) names += (names.empty() ? "" : ", ") + each;
   throw std::invalid_argument(place + ": no column is called \"" + name + "\"; there are: " + names);
@@ -138,7 +141,8 @@ std::vector<std::size_t> select_columns(const std::string& place, const CsvOptio
     for (std::size_t i = 0; i < width; ++i) selected.push_back(i);
   for (const auto& column : options.columns) {
     if (const auto* name = std::get_if<std::string>(&column)) {
-      if (!options.header) throw std::invalid_argument(place + ": without a header no column is called \"" + *name + "\"");
+      if (!options.header)
+        throw std::invalid_argument(place + ": without a header no column is called \"" + *name + "\"");
       selected.push_back(find_column(place, header, *name));
     } else {
       const auto position = std::get<std::int64_t>(column);
@@ -179,17 +183,20 @@ CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options) 
   for (; has_row; has_row = rows.next(fields), ++row_count) {
     const std::string line = "line " + std::to_string(rows.line());
     if (fields.size() != width)
-      file.fail(line + ": " + std::to_string(fields.size()) + " fields, where the first row has " + std::to_string(width));
+      file.fail(line + ": " + std::to_string(fields.size()) + " fields, where the first row has " +
+                std::to_string(width));
     for (const std::size_t column : selected) {
       const std::string_view field = trim(fields[column]);
       if (is_missing(field)) {
         if (options.missing == CsvOptions::Missing::refuse)
-          file.fail(line + ", " + column_label(column, header) + ": the value is missing; CsvOptions::Missing::nan lets it be NaN");
+          file.fail(line + ", " + column_label(column, header) +
+                    ": the value is missing; CsvOptions::Missing::nan lets it be NaN");
         numbers.push_back(std::numeric_limits<double>::quiet_NaN());
         continue;
       }
       const Parsed number = parse_number(field);
-      if (number.problem) file.fail(line + ", " + column_label(column, header) + ": \"" + std::string(field) + "\" " + number.problem);
+      if (number.problem)
+        file.fail(line + ", " + column_label(column, header) + ": \"" + std::string(field) + "\" " + number.problem);
       numbers.push_back(number.value);
     }
   }
@@ -197,7 +204,8 @@ CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options) 
   CsvTable table;
   if (options.header)
     for (const std::size_t column : selected) table.names.push_back(header[column]);
-  table.values = xgrad::detail::make_leaf_copy({row_count, static_cast<std::int64_t>(selected.size())}, DType::float64, numbers.data());
+  table.values = xgrad::detail::make_leaf_copy({row_count, static_cast<std::int64_t>(selected.size())}, DType::float64,
+                                               numbers.data());
   return table;
 }
 

@@ -30,9 +30,9 @@ struct CsvTable {
   Tensor column(const std::string& name) const;
 };
 
-/// The numbers of a CSV file (RFC 4180), gzipped or plain. Fields may be quoted with `"`, a quote inside doubled; quoted
-/// fields may hold delimiters and line breaks. Lines end with LF or CRLF; empty ones and blanks around numbers are
-/// skipped. Numbers are written with a decimal point whatever the locale. Columns not asked for may hold any text.
+/// The numbers of a CSV file (RFC 4180), gzipped or plain. Fields may be quoted with `"`, a quote inside doubled;
+/// quoted fields may hold delimiters and line breaks. Lines end with LF or CRLF; empty ones and blanks around numbers
+/// are skipped. Numbers are written with a decimal point whatever the locale. Columns not asked for may hold any text.
 /// Throws std::runtime_error naming file, line, column and field: for what is not a number, a missing value (unless
 /// `missing` makes it NaN), a row of another length than the first, an open quote, an empty file;
 /// std::invalid_argument for a delimiter that is a quote or a line break and for a column that is not there.

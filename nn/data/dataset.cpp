@@ -32,8 +32,8 @@ Dataset::Dataset(Tensor inputs, Tensor targets) : inputs(std::move(inputs)), tar
   const auto describe = [](const Tensor& x) { return x.defined() ? to_string(x.shape()) : std::string("undefined"); };
   if (!this->inputs.defined() || !this->targets.defined() || this->inputs.dim() == 0 || this->targets.dim() == 0 ||
       rows_of(this->inputs) != rows_of(this->targets))
-    throw std::invalid_argument("Dataset: inputs " + describe(this->inputs) + " and targets " + describe(this->targets) +
-                                " do not have as many rows");
+    throw std::invalid_argument("Dataset: inputs " + describe(this->inputs) + " and targets " +
+                                describe(this->targets) + " do not have as many rows");
 }
 
 std::int64_t Dataset::size() const { return inputs.defined() ? rows_of(inputs) : 0; }
@@ -62,7 +62,8 @@ Split train_test_split(const Dataset& data, double test_share, std::uint64_t see
 
 DataLoader::DataLoader(Dataset data, const DataLoaderOptions& options) : data_(std::move(data)), options_(options) {
   if (options_.batch_size < 1)
-    throw std::invalid_argument("DataLoader: the batch size must be at least 1, given " + std::to_string(options_.batch_size));
+    throw std::invalid_argument("DataLoader: the batch size must be at least 1, given " +
+                                std::to_string(options_.batch_size));
 }
 
 DataLoader::Iterator DataLoader::begin() {

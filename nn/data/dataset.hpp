@@ -67,7 +67,8 @@ class DataLoader {
 
    private:
     friend class DataLoader;
-    Iterator(const DataLoader& loader, Tensor order) : loader_(&loader), order_(std::move(order)), batches_(loader.size()) {}
+    Iterator(const DataLoader& loader, Tensor order)
+        : loader_(&loader), order_(std::move(order)), batches_(loader.size()) {}
 
     const DataLoader* loader_;
     Tensor order_;  ///< row numbers; undefined when they come as they are

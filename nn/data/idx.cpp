@@ -83,9 +83,10 @@ void check_size(const InputFile& file, const Header& header, std::size_t element
 /// Reads `count` elements of type `From` into `target`.
 template <class From, class To>
 void read_elements(InputFile& file, To* target, std::size_t count, const Shape& shape) {
-  using Bits = std::conditional_t<sizeof(From) == 1, std::uint8_t,
-                                  std::conditional_t<sizeof(From) == 2, std::uint16_t,
-                                                     std::conditional_t<sizeof(From) == 4, std::uint32_t, std::uint64_t>>>;
+  using Bits =
+      std::conditional_t<sizeof(From) == 1, std::uint8_t,
+                         std::conditional_t<sizeof(From) == 2, std::uint16_t,
+                                            std::conditional_t<sizeof(From) == 4, std::uint32_t, std::uint64_t>>>;
   std::vector<unsigned char> chunk(std::size_t{1} << 16);
   const std::size_t per_chunk = chunk.size() / sizeof(From);
   for (std::size_t done = 0; done < count;) {
@@ -103,7 +104,8 @@ void read_elements(InputFile& file, To* target, std::size_t count, const Shape& 
 }  // namespace
 
 Tensor read_idx(const std::filesystem::path& path, std::optional<DType> dtype) {
-  if (dtype == DType::bool_) throw std::invalid_argument("read_idx: no values to read as bool; ask for int64 and compare");
+  if (dtype == DType::bool_)
+    throw std::invalid_argument("read_idx: no values to read as bool; ask for int64 and compare");
   InputFile file(function, path);
   const Header header = read_header(file);
   return dispatch_type(file, header.type, [&]<class From>(From) {
@@ -123,7 +125,8 @@ Tensor read_idx(const std::filesystem::path& path, std::optional<DType> dtype) {
     });
     // Reading past the end also has zlib compare the checksum.
     char beyond = 0;
-    if (file.read(&beyond, 1) != 0) file.fail("bytes follow the " + to_string(header.shape) + " elements of the header");
+    if (file.read(&beyond, 1) != 0)
+      file.fail("bytes follow the " + to_string(header.shape) + " elements of the header");
     return values;
   });
 }

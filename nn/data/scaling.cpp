@@ -24,7 +24,8 @@ bool all_finite(const Tensor& x) {
 }
 
 void check_finite(const char* function, const Tensor& x) {
-  if (!all_finite(x)) throw std::invalid_argument(std::string(function) + ": the data holds NaN or infinity, or spans too wide a range");
+  if (!all_finite(x))
+    throw std::invalid_argument(std::string(function) + ": the data holds NaN or infinity, or spans too wide a range");
 }
 
 Scaling fit_standard(const Tensor& data, const Axes& axes) {
@@ -41,7 +42,8 @@ Scaling fit_standard(const Tensor& data, const Axes& axes) {
 
 Scaling fit_range(const Tensor& data, const Axes& axes, double low, double high) {
   if (!(low < high) || !std::isfinite(high - low))
-    throw std::invalid_argument("Normalize: low must be below high, given " + std::to_string(low) + " and " + std::to_string(high));
+    throw std::invalid_argument("Normalize: low must be below high, given " + std::to_string(low) + " and " +
+                                std::to_string(high));
   NoGrad guard;
   const Tensor x = measurable("Normalize", data);
   const Tensor smallest = min(x, axes, true), spread = max(x, axes, true) - smallest;
@@ -63,8 +65,8 @@ Scaling::Scaling(Tensor shift, Tensor scale, double offset)
 void Scaling::check(const char* function, const Tensor& x) const {
   for (const Tensor& figures : {shift_, scale_})
     if (broadcast_shapes(function, x.shape(), figures.shape()) != x.shape())
-      throw std::invalid_argument(std::string(function) + ": data of shape " + to_string(x.shape()) + " with figures of shape " +
-                                  to_string(figures.shape()));
+      throw std::invalid_argument(std::string(function) + ": data of shape " + to_string(x.shape()) +
+                                  " with figures of shape " + to_string(figures.shape()));
 }
 
 Tensor Scaling::operator()(const Tensor& x) const {

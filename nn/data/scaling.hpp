@@ -29,8 +29,8 @@ class Scaling {
   double offset_;
 };
 
-/// (x - mean) / deviation: zero mean and unit deviation, the deviation that of the population (divided by n, not n - 1).
-/// A constant feature becomes 0.
+/// (x - mean) / deviation: zero mean and unit deviation, the deviation that of the population (divided by n, not n -
+/// 1). A constant feature becomes 0.
 class Standardize : public Scaling {
  public:
   /// Fits to `data`; `axes` are those the figures are taken over: the rows, hence figures for each feature, unless

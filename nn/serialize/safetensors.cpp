@@ -117,7 +117,8 @@ class Reader {
     std::string text(length, '\0');
     read_bytes(text.data(), length);
     require(text.starts_with('{'), "no safetensors file: the header does not start with '{'");
-    require(text.find('\0') == text.npos, "the header is no JSON: it holds a zero byte");  // where the parser would stop
+    // The parser would take a zero byte for the end.
+    require(text.find('\0') == text.npos, "the header is no JSON: it holds a zero byte");
     data_ = 8 + length;
     std::vector<Entry> entries;
     const Json header = parse(text);
