@@ -292,7 +292,7 @@ TEST(Evaluate, APathNeverLeavesAPassAndComesBack) {
   const Tensor x = numbered({4, 5});
   const Tensor h = tanh(x), s = sum(h), y = h + s;
   EXPECT_EQ(sizes_of(detail::plan(nodes_of({h, s, y}))), (std::vector<std::size_t>{1, 1, 1}));
-  EXPECT_EQ(values(y).front(), std::tanh(1.0) + s.item());
+  EXPECT_EQ(values(y).front(), values(h).front() + s.item());
 }
 
 TEST(Evaluate, PlansRespectInputsHoweverNodesAreConnected) {
@@ -303,7 +303,7 @@ TEST(Evaluate, PlansRespectInputsHoweverNodesAreConnected) {
     for (int i = 0; i < 300; ++i) {
       const Tensor &a = all[choose() % all.size()], &b = all[choose() % all.size()];
       const std::size_t kind = choose() % 12;
-      tensors.push_back(kind == 0   ? sum(a, a.dim() - 1, true) + zeros({4})
+      tensors.push_back(kind == 0   ? sum(a, -1, true) + zeros({4})
                         : kind == 1 ? transpose(transpose(a).slice(xt::range(0, 4))) * 1
                                     : a + b);
       all.push_back(tensors.back());
@@ -337,7 +337,7 @@ TEST(Evaluate, SeveralTensorsAreComputedTogether) {
   const Tensor x = numbered({5}), h = exp(x), y = h * 2, z = h + 1, unused = h - 1;
   evaluate(std::vector<Tensor>{y, z});
   EXPECT_TRUE(y.node()->evaluated && z.node()->evaluated && !unused.node()->evaluated);
-  EXPECT_EQ(values(unused)[0], std::exp(1.0) - 1);
+  EXPECT_EQ(values(unused)[0], values(h)[0] - 1);
   EXPECT_THROW(evaluate(std::vector<Tensor>{y, Tensor()}), std::logic_error);
   EXPECT_THROW(Tensor().evaluate(), std::logic_error);
   EXPECT_NO_THROW(evaluate(std::vector<Tensor>{}));
@@ -538,14 +538,14 @@ TEST(Evaluate, ATrainingStepAsksTheSystemForNoMemoryOnceWarm) {
 }
 
 TEST(Evaluate, IntermediatesOfAGroupTakeNoMemory) {
-  const Tensor x = numbered({1 << 18}) * 1;  // 2 MB
-  x.evaluate();
+  constexpr std::size_t bytes = std::size_t{8} << 23;  // 64 MB, more than all other tests here take
+  const Tensor x = numbered({1 << 23}, DType::float64).evaluate();
   const std::size_t before = memory_statistics().in_use;
   Tensor y = x;
-  for (int i = 0; i < 50; ++i) y = tanh(y) + x;
+  for (int i = 0; i < 10; ++i) y = maximum(y * 0.5, x) + x;
   y.evaluate();
-  EXPECT_LT(memory_statistics().in_use, before + (std::size_t{3} << 20));
-  EXPECT_LT(memory_statistics().peak_in_use, std::size_t{200} << 20);
+  EXPECT_LT(memory_statistics().in_use, before + 2 * bytes);
+  EXPECT_LT(memory_statistics().peak_in_use, 7 * bytes);  // of 31
 }
 
 TEST(Evaluate, CachedMemoryGoesBackToTheSystem) {

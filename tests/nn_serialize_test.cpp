@@ -1,11 +1,11 @@
 // Safetensors files: their bytes, what is refused, and that files and models change whole or not at all.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <csignal>
 #include <cstring>
 #include <limits>
 #include <nn/nn.hpp>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "reference/reference.hpp"
 

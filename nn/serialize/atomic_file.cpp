@@ -1,6 +1,6 @@
 #include <fcntl.h>
-#include <nn/serialize/atomic_file.hpp>
 #include <unistd.h>
+#include <nn/serialize/atomic_file.hpp>
 
 #include <atomic>
 #include <cerrno>

@@ -1,12 +1,12 @@
 // Reading the reference figures, and comparing tensors with them.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <algorithm>
 #include <autodiff/autodiff.hpp>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <string>
 
