@@ -9,7 +9,7 @@ namespace {
 using detail::Array;
 
 struct Concatenate final : GeneralOp {
-  explicit Concatenate(std::size_t axis) : axis(axis) {}
+  Concatenate(std::size_t axis, std::vector<std::int64_t> starts) : axis(axis), starts(std::move(starts)) {}
   std::string_view name() const override { return "concatenate"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     std::byte* target = static_cast<std::byte*>(output.data);
@@ -20,14 +20,13 @@ struct Concatenate final : GeneralOp {
     }
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    std::int64_t first = 0;
-    for (std::size_t k = 0; k < i; ++k) first += inputs[k].shape()[axis];
     std::vector<Slice> slices(axis, Slice(xt::all()));
-    slices.emplace_back(xt::range(first, first + inputs[i].shape()[axis]));
+    slices.emplace_back(xt::range(starts[i], starts[i] + inputs[i].shape()[axis]));
     return g.slice(slices);
   }
 
   std::size_t axis;
+  std::vector<std::int64_t> starts;  ///< where each input begins along the axis
 };
 
 }  // namespace
@@ -44,16 +43,18 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
   Shape shape = tensors.front().shape();
   shape[along] = 0;
   std::vector<Tensor> inputs;
+  std::vector<std::int64_t> starts;
   for (const Tensor& tensor : tensors) {
     Shape other = tensor.shape();
     if (other.size() == shape.size()) other[along] = shape[along];
     if (other != shape)
       throw std::invalid_argument("concatenate: shapes " + to_string(tensors.front().shape()) + " and " +
                                   to_string(tensor.shape()) + " differ beside axis " + std::to_string(along));
+    starts.push_back(shape[along]);
     shape[along] += tensor.shape()[along];
     inputs.push_back(tensor.to(dtype));
   }
-  return detail::record(std::make_shared<const Concatenate>(along), inputs, std::move(shape), dtype);
+  return detail::record(std::make_shared<const Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {

@@ -1,0 +1,1 @@
+// Holds the headers that every test includes, compiled once.
