@@ -108,7 +108,10 @@ std::int64_t Tensor::shape(std::int64_t axis) const {
   return extents[static_cast<std::size_t>(normalize_axis("shape", axis, extents.size()))];
 }
 
-std::int64_t Tensor::size() const { return size_of(shape()); }
+std::int64_t Tensor::size() const {
+  detail::check_defined("size", *this);
+  return size_of(node_->shape);
+}
 
 DType Tensor::dtype() const {
   detail::check_defined("dtype", *this);
@@ -138,12 +141,14 @@ std::shared_ptr<const void> Tensor::keep() const {
 }
 
 double Tensor::item_double() const {
+  detail::check_defined("item", *this);
   if (size() != 1)
     throw std::invalid_argument("item: the tensor of shape " + to_string(shape()) + " has not one element");
   return dispatch(dtype(), [&](auto type) { return static_cast<double>(*data<decltype(type)>()); });
 }
 
 std::int64_t Tensor::item_int() const {
+  detail::check_defined("item", *this);
   if (size() != 1 || is_floating(dtype())) return static_cast<std::int64_t>(item_double());
   return dtype() == DType::bool_ ? std::int64_t{*data<bool>()} : *data<std::int64_t>();
 }

@@ -469,12 +469,12 @@ TEST(Tensor, UndefinedTensorsSaySo) {
       {"shape", [&] { none.shape(); }},
       {"shape", [&] { none.shape(0); }},
       {"shape", [&] { none.dim(); }},
-      {"shape", [&] { none.size(); }},
+      {"size", [&] { none.size(); }},
       {"dtype", [&] { none.dtype(); }},
       {"is_leaf", [&] { none.is_leaf(); }},
       {"data", [&] { none.data<float>(); }},
-      {"data", [&] { none.array<float>(); }},
-      {"shape", [&] { none.item(); }},
+      {"item", [&] { none.item(); }},
+      {"item", [&] { none.item<int>(); }},
       {"to", [&] { none.to(DType::float32); }},
       {"detach", [&] { none.detach(); }},
       {"evaluate", [&] { none.evaluate(); }},
@@ -493,6 +493,7 @@ TEST(Tensor, UndefinedTensorsSaySo) {
   };
   for (const auto& [name, use] : uses)
     EXPECT_EQ(message_of<std::logic_error>(use), name + ": the tensor is undefined; give it a value first");
+  EXPECT_THROW(none.array<float>(), std::logic_error);
 }
 
 }  // namespace

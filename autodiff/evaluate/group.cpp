@@ -102,8 +102,8 @@ void run_group(std::span<Node* const> nodes, std::span<const bool> stored) {
   std::vector<std::size_t> step(nodes.size(), 0);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (stored[i]) {
-      base[i] = static_cast<std::byte*>(values[i].buffer->data());
       step[i] = size_of(nodes[i]->dtype);
+      base[i] = static_cast<std::byte*>(values[i].buffer->data()) + static_cast<std::size_t>(values[i].offset) * step[i];
     } else {
       base[i] = static_cast<std::byte*>(scratch->data()) + tile_of[i] * tile_bytes;
     }

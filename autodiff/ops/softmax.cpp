@@ -82,10 +82,12 @@ struct LogSumExp final : detail::Reduction {
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    // Of all -inf: e^(-inf - 0) = 0 rather than e^(-inf + inf).
+    // e^(x - y) alone carries the rounding of a large y; divided by its own sum it does not, and any shift will do. That of
+    // all -inf is 0: e^(-inf - 0) rather than e^(-inf + inf).
     constexpr double infinity = std::numeric_limits<double>::infinity();
-    const Tensor largest = kept(where(y == -infinity, 0.0, y));
-    return detail::scale(kept(g), exp(inputs[0] - largest));
+    const Tensor terms = exp(inputs[0] - kept(where(y == -infinity, 0.0, y)).detach());
+    const Tensor total = sum(terms, Axes(axes), true);
+    return detail::scale(kept(g), terms / where(total == 0, 1.0, total));
   }
 
  private:

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tests/catalogue/catalogue.hpp>
+
+namespace xgrad::catalogue {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+using Fold = std::function<double(const std::vector<double>&)>;
+
+/// The slices of `x` along `axes` (sorted), in order of the result, whose shape has the axes as 1 or without them.
+Plain fold(const Plain& x, const std::vector<std::int64_t>& axes, bool keepdims, const Fold& f) {
+  Shape kept;
+  Plain result;
+  for (std::size_t i = 0; i < x.shape.size(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), static_cast<std::int64_t>(i)) != axes.end();
+    kept.push_back(reduced ? 1 : x.shape[i]);
+    if (!reduced || keepdims) result.shape.push_back(reduced ? 1 : x.shape[i]);
+  }
+  std::vector<std::vector<double>> groups(static_cast<std::size_t>(size_of(kept)));
+  for (std::size_t flat = 0; flat < x.values.size(); ++flat) {
+    std::int64_t rest = static_cast<std::int64_t>(flat), at = 0, step = 1;
+    for (std::size_t i = x.shape.size(); i-- > 0;) {
+      if (kept[i] != 1) at += rest % x.shape[i] * step;
+      rest /= x.shape[i];
+      step *= kept[i];
+    }
+    groups[static_cast<std::size_t>(at)].push_back(x.values[flat]);
+  }
+  for (const auto& group : groups) result.values.push_back(f(group));
+  return result;
+}
+
+double total(const std::vector<double>& x) {
+  long double sum = 0;
+  for (const double value : x) sum += value;
+  return static_cast<double>(sum);
+}
+double largest(const std::vector<double>& x) { return *std::max_element(x.begin(), x.end()); }
+double smallest(const std::vector<double>& x) { return *std::min_element(x.begin(), x.end()); }
+double log_sum_exp(const std::vector<double>& x) {
+  if (x.empty()) return -infinity;
+  const double top = largest(x);
+  std::vector<double> terms;
+  for (const double value : x) terms.push_back(std::exp(value - top));
+  return top + std::log(total(terms));
+}
+
+struct Way {
+  std::string suffix;
+  Axes axes;
+  std::vector<std::int64_t> normalized;  ///< for tensors of rank 3
+  bool keepdims;
+};
+
+using Reduce = Tensor (*)(const Tensor&, const Axes&, bool);
+
+void add_ways(std::vector<Row>& rows, const std::string& name, Reduce reduce, const Fold& f, bool of_nothing, double ulps,
+              std::vector<Edge> edges) {
+  const std::vector<Way> ways = {{"All", {}, {0, 1, 2}, false},          {"AllKept", {}, {0, 1, 2}, true},
+                                 {"Last", -1, {2}, false},                {"LastKept", -1, {2}, true},
+                                 {"First", 0, {0}, false},                {"Middle", 1, {1}, true},
+                                 {"FirstAndLast", {-1, 0}, {0, 2}, false}, {"LastTwo", {1, 2}, {1, 2}, false}};
+  for (const Way& way : ways) {
+    Row row{.name = name + way.suffix,
+            .function = name,
+            .apply = [=](const std::vector<Tensor>& x) { return reduce(x[0], way.axes, way.keepdims); },
+            .domains = {{}},
+            .shapes = {{{2, 3, 4}}, {{1, 1, 1}}, {{5, 1, 7}}, {{3, 20, 33}}},
+            .reference = [=](const std::vector<Plain>& x) { return fold(x[0], way.normalized, way.keepdims, f); },
+            .ulps = ulps};
+    if (of_nothing) row.shapes.push_back({{2, 0, 3}});
+    if (way.suffix == "All") row.edges = edges;
+    rows.push_back(row);
+  }
+  rows.push_back({.name = name + "OfAScalar",
+                  .function = name,
+                  .apply = [=](const std::vector<Tensor>& x) { return reduce(x[0], {}, false); },
+                  .domains = {{}},
+                  .shapes = {{{}}},
+                  .reference = [=](const std::vector<Plain>& x) { return fold(x[0], {}, false, f); },
+                  .ulps = ulps});
+}
+
+Row along(std::string name, std::string function, Tensor (*f)(const Tensor&, std::int64_t), std::int64_t axis, bool logarithm) {
+  return {.name = std::move(name),
+          .function = std::move(function),
+          .apply = [=](const std::vector<Tensor>& x) { return f(x[0], axis); },
+          .domains = {{}},
+          .shapes = {{{2, 3, 4}}, {{1, 1, 1}}, {{3, 20, 33}}, {{2, 3, 0}}},
+          .reference =
+              [=](const std::vector<Plain>& x) {
+                const std::int64_t at = axis < 0 ? axis + 3 : axis;
+                const Plain sums = fold(x[0], {at}, true, log_sum_exp);
+                Plain result = x[0];
+                std::int64_t inner = 1;
+                for (std::size_t i = static_cast<std::size_t>(at) + 1; i < 3; ++i) inner *= x[0].shape[i];
+                const std::int64_t extent = x[0].shape[static_cast<std::size_t>(at)];
+                for (std::size_t i = 0; i < result.values.size(); ++i) {
+                  const auto flat = static_cast<std::int64_t>(i);
+                  const double s = sums.values[static_cast<std::size_t>(flat / (inner * extent) * inner + flat % inner)];
+                  result.values[i] = logarithm ? x[0].values[i] - s : std::exp(x[0].values[i] - s);
+                }
+                return result;
+              },
+          .ulps = 8};
+}
+
+}  // namespace
+
+std::vector<Row> reduction_rows() {
+  std::vector<Row> rows;
+  add_ways(rows, "sum", sum, total, true, 16, {{"of nothing is 0", {{{0}, {}}}, {{}, {0}}}});
+  add_ways(rows, "mean", mean, [](const std::vector<double>& x) { return total(x) / static_cast<double>(x.size()); }, true, 4,
+           {{"of nothing is NaN", {{{0}, {}}}, {{}, {nan}}}});
+  add_ways(rows, "max", max, largest, false, 0,
+           {{"ties share the cotangent", {{{3}, {1, 2, 2}}}, {{}, {2}}, {{0, 0.5, 0.5}}}, {"NaN wins", {{{3}, {1, nan, 2}}}, {{}, {nan}}}});
+  add_ways(rows, "min", min, smallest, false, 0,
+           {{"ties share the cotangent", {{{3}, {1, 1, 2}}}, {{}, {1}}, {{0.5, 0.5, 0}}}, {"NaN wins", {{{3}, {1, nan, 2}}}, {{}, {nan}}}});
+  add_ways(rows, "logsumexp", logsumexp, log_sum_exp, true, 8,
+           {{"of all -inf is -inf, and flat", {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0, 0}}},
+            {"does not overflow", {{{2}, {1000, 1000}}}, {{}, {1000 + std::log(2.0)}}, {{0.5, 0.5}}}});
+  rows.push_back(along("softmaxLast", "softmax", softmax, -1, false));
+  rows.push_back(along("softmaxMiddle", "softmax", softmax, 1, false));
+  rows.push_back(along("softmaxFirst", "softmax", softmax, 0, false));
+  rows.push_back(along("logSoftmaxLast", "log_softmax", log_softmax, -1, true));
+  rows.push_back(along("logSoftmaxFirst", "log_softmax", log_softmax, 0, true));
+  rows.back().edges = {{"does not overflow", {{{2}, {1000, 0}}}, {{2}, {0, -1000}}}};
+  rows.push_back({.name = "softmaxOfHugeLogits",
+                  .function = "softmax",
+                  .apply = [](const std::vector<Tensor>& x) { return softmax(1e4 * x[0]); },
+                  .domains = {{0, 1e-4}},
+                  .shapes = {{{4}}},
+                  .reference =
+                      [](const std::vector<Plain>& x) {
+                        Plain result = x[0];
+                        std::vector<double> scaled;
+                        for (const double value : x[0].values) scaled.push_back(1e4 * value);
+                        for (std::size_t i = 0; i < scaled.size(); ++i) result.values[i] = std::exp(scaled[i] - log_sum_exp(scaled));
+                        return result;
+                      },
+                  .orders = 0,
+                  .ulps = 64});
+  rows.push_back({.name = "argmax",
+                  .function = "argmax",
+                  .apply = [](const std::vector<Tensor>& x) { return argmax(x[0], 1); },
+                  .domains = {{}},
+                  .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}},
+                  .reference =
+                      [](const std::vector<Plain>& x) {
+                        return fold(x[0], {1}, false, [](const std::vector<double>& values) {
+                          return static_cast<double>(std::max_element(values.begin(), values.end()) - values.begin());
+                        });
+                      },
+                  .orders = 0});
+  return rows;
+}
+
+}  // namespace xgrad::catalogue
