@@ -5,6 +5,10 @@ function(xgrad_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${XGRAD_WERROR}>:-Werror>)
+  # GCC 12 gives it for std::string + "literal" (its bug 105651).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
 endfunction()
 
 # The headers that the umbrella header of a folder, ${folder}/${folder}.hpp, takes in from that folder: those are public

@@ -1,0 +1,329 @@
+// The gradient checker finds what is wrong, says where, and lets right gradients pass.
+#include <gtest/gtest-spi.h>
+#include <gtest/gtest.h>
+
+#include <autodiff/autodiff.hpp>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <sstream>
+#include <string>
+
+using namespace xgrad;
+
+namespace {
+
+using Values = std::vector<double>;
+using Inputs = std::vector<Tensor>;
+
+Values values(const Tensor& x) {
+  const Tensor wide = x.to(DType::float64);
+  const auto array = wide.array<double>();
+  return {array.begin(), array.end()};
+}
+
+Tensor random(const Shape& shape, std::uint64_t seed = 1) { return Generator(seed).uniform(shape, -2, 2, DType::float64); }
+
+// ---- ops with rules of any kind ----
+
+using Rule = std::function<Tensor(const Tensor& g, const Tensor& x)>;
+
+/// x², computed as a whole, with the rule given.
+struct Square final : GeneralOp {
+  explicit Square(Rule rule) : rule(std::move(rule)) {}
+  std::string_view name() const override { return "test_square"; }
+  void evaluate(std::span<const detail::Array> inputs, const detail::Array& output) const override {
+    double* y = output.as<double>();
+    detail::copy_contiguous(inputs[0], y);
+    for (std::int64_t i = 0; i < output.size; ++i) y[i] *= y[i];
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override { return rule(g, inputs[0]); }
+  Rule rule;
+};
+
+Tensor square_with(const Rule& rule, const Tensor& x) {
+  return detail::record(std::make_shared<const Square>(rule), {&x, 1}, x.shape(), x.dtype());
+}
+
+/// a · b², elementwise, whose rule for b is wrong by a factor.
+struct Product final : ElementwiseOp {
+  explicit Product(double factor) : factor(factor) {}
+  std::string_view name() const override { return "test_product"; }
+  detail::TileKernel kernel(DType) const override {
+    return [](const void* const* inputs, void* output, std::size_t n) {
+      const auto *a = static_cast<const double*>(inputs[0]), *b = static_cast<const double*>(inputs[1]);
+      for (std::size_t i = 0; i < n; ++i) static_cast<double*>(output)[i] = a[i] * b[i] * b[i];
+    };
+  }
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    return i == 0 ? g * inputs[1] * inputs[1] : factor * g * inputs[0] * inputs[1];
+  }
+  double factor;
+};
+
+Tensor product_with(double factor, const Tensor& a, const Tensor& b) {
+  const Tensor inputs[] = {a, b};
+  return detail::record(std::make_shared<const Product>(factor), inputs, broadcast_shapes("test_product", a.shape(), b.shape()), a.dtype());
+}
+
+const Rule right = [](const Tensor& g, const Tensor& x) { return g * 2 * x; };
+
+TensorFunction squaring(const Rule& rule) {
+  return [rule](const Inputs& in) { return square_with(rule, in[0]); };
+}
+
+bool says(const GradcheckResult& result, const std::string& text) { return result.report().find(text) != std::string::npos; }
+
+#define EXPECT_REPORT(result, text) EXPECT_PRED2(says, result, text)
+
+// ---- what is right passes ----
+
+TEST(Gradcheck, RightGradientsPass) {
+  const auto f = [](const Inputs& in) { return tanh(matmul(in[0], in[1]) + in[2]); };
+  const Inputs inputs{random({3, 4}), random({4, 2}, 2), random({2}, 3)};
+  EXPECT_TRUE(gradcheck(f, inputs));
+  EXPECT_TRUE(gradgradcheck(f, inputs));
+  EXPECT_TRUE(gradcheck(squaring(right), {random({2, 3})}));
+  EXPECT_TRUE(gradgradcheck(squaring(right), {random({2, 3})}));
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return product_with(2, in[0], in[1]); }, {random({2, 3}), random({3}, 2)}));
+}
+
+TEST(Gradcheck, OutputsMayHaveAnyShape) {
+  for (const Shape& shape : {Shape{}, Shape{1}, Shape{3}, Shape{2, 3}, Shape{2, 1, 3}, Shape{0, 3}})
+    EXPECT_TRUE(gradcheck([](const Inputs& in) { return exp(in[0]) * 2; }, {random(shape)})) << to_string(shape);
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return sum(in[0] * in[0]); }, {random({4, 5})}));
+}
+
+TEST(Gradcheck, IntegerInputsGoAlong) {
+  const Tensor x = random({4, 3}), indices{2, 0, 2}, mask = x > 0;
+  const auto f = [](const Inputs& in) { return where(take(in[2], in[1]), take(square(in[0]), in[1]), 0.0); };
+  EXPECT_TRUE(gradcheck(f, {x, indices, mask}));
+  EXPECT_TRUE(gradgradcheck(f, {x, indices, mask}));
+}
+
+TEST(Gradcheck, Float32InputsAreCheckedInFloat64) {
+  const auto f = [](const Inputs& in) {
+    EXPECT_EQ(in[0].dtype(), DType::float64);
+    return exp(in[0]);
+  };
+  EXPECT_TRUE(gradcheck(f, {random({3}).to(DType::float32)}));
+  EXPECT_TRUE(gradgradcheck(f, {random({3}).to(DType::float32)}));
+}
+
+TEST(Gradcheck, InputsThatDoNotMatterHaveGradientZero) {
+  const auto f = [](const Inputs& in) { return in[0] * 2; };
+  EXPECT_TRUE(gradcheck(f, {random({3}), random({2}, 2)}));
+  EXPECT_TRUE(gradgradcheck(f, {random({3}), random({2}, 2)}));
+  EXPECT_TRUE(gradcheck([](const Inputs&) { return ones({2}, DType::float64); }, {random({3})}));
+}
+
+TEST(Gradcheck, LargeAndSmallValuesPass) {
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return log(in[0]) * 1e3; }, {Tensor{1e-3, 1.0, 1e5}}));
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return 1e-6 * exp(in[0]) + 1e4; }, {random({3})}));
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return sum(square(in[0])); }, {random({50, 40})}));
+}
+
+TEST(Gradcheck, WorksUnderNoGrad) {
+  no_grad([] {
+    EXPECT_TRUE(gradcheck(squaring(right), {random({3})}));
+    EXPECT_TRUE(gradgradcheck(squaring(right), {random({3})}));
+  });
+}
+
+TEST(Gradcheck, LeavesTheInputsAsTheyWere) {
+  Tensor x = random({3}).set_requires_grad();
+  x.set_grad(ones({3}));
+  const Values before = values(x);
+  EXPECT_TRUE(gradcheck(squaring(right), {x}));
+  EXPECT_TRUE(gradgradcheck(squaring(right), {x}));
+  EXPECT_EQ(values(x), before);
+  EXPECT_TRUE(x.requires_grad());
+  EXPECT_EQ(values(x.grad()), Values(3, 1));
+}
+
+// ---- what is wrong is found, and named ----
+
+TEST(Gradcheck, AWrongRuleIsFound) {
+  const GradcheckResult result = gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {random({2, 3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "gradcheck: 6 of 36 entries of the Jacobian differ, worst of all:");
+  EXPECT_REPORT(result, "(seed 0)");
+}
+
+TEST(Gradcheck, TheReportNamesInputIndexValuesAndBound) {
+  // Only the entry (1, 2) is wrong: 3x there, and x = 1.5.
+  const Tensor x{{1.0, 2.0, 3.0}, {4.0, 5.0, 1.5}}, factor{{2.0, 2.0, 2.0}, {2.0, 2.0, 3.0}};
+  const GradcheckResult result = gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {x});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "1 of 36 entries");
+  EXPECT_REPORT(result, "input 0 of shape (2, 3), index (1, 2), output index (1, 2)");
+  EXPECT_REPORT(result, "analytic 4.5");
+  EXPECT_REPORT(result, "numeric  3");
+  EXPECT_REPORT(result, "error    1.5");
+  EXPECT_REPORT(result, "bound ");
+  EXPECT_FALSE(says(result, "not differentiable"));
+}
+
+TEST(Gradcheck, TheReportNamesTheInput) {
+  const GradcheckResult result = gradcheck([](const Inputs& in) { return product_with(2.01, in[1], in[2]); },
+                                           {Tensor{1, 2}, Tensor{{3.0}, {1.0}}, Tensor{1.0, 2.0, 1.0}});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "input 2 of shape (3,), index (");
+}
+
+TEST(Gradcheck, TheReportIsOfTheWorstEntry) {
+  const Tensor factor{2.1, 4.0, 2.2};
+  const GradcheckResult result = gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {ones({3})});
+  EXPECT_REPORT(result, "3 of 9 entries");
+  EXPECT_REPORT(result, "index (1,), output index (1,)");
+}
+
+TEST(Gradcheck, SmallErrorsAreFound) {
+  for (const double factor : {2.00001, 1.99999, 2.0001})
+    EXPECT_FALSE(gradcheck([factor](const Inputs& in) { return product_with(factor, in[0], in[1]); }, {random({20, 30}), random({30}, 2)})) << factor;
+  EXPECT_FALSE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * 2 * x + 1e-5 * g; }), {random({3})}));
+}
+
+TEST(Gradcheck, AMissingGradientIsFound) {
+  const GradcheckResult detached = gradcheck([](const Inputs& in) { return in[0].detach() * 2; }, {ones({2})});
+  EXPECT_FALSE(detached);
+  EXPECT_REPORT(detached, "analytic 0");
+  EXPECT_FALSE(gradcheck(squaring([](const Tensor&, const Tensor&) { return Tensor(); }), {random({3})}));
+}
+
+TEST(Gradcheck, ATransposedGradientIsFound) {
+  EXPECT_FALSE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return transpose(g * 2 * x); }), {random({3, 3})}));
+}
+
+TEST(Gradcheck, AGradientThatIsNotLinearInTheCotangentIsFound) {
+  const GradcheckResult result = gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * g * 2 * x; }), {random({3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "the gradient is not linear in the cotangent");
+}
+
+TEST(Gradcheck, KinksAreReportedAsSuch) {
+  const GradcheckResult result = gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor{1.0, 0.0, -1.0}});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "1 of 9 entries");
+  EXPECT_REPORT(result, "index (1,), output index (1,)");
+  EXPECT_REPORT(result, "the function is not differentiable here: from the left 0, from the right 1");
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor{1.0, 1e-4, -1e-4}}));
+}
+
+TEST(Gradcheck, ValuesThatAreNotFiniteAreReported) {
+  const GradcheckResult output = gradcheck([](const Inputs& in) { return log(in[0]); }, {Tensor{{1.0, -1.0}}});
+  EXPECT_FALSE(output);
+  EXPECT_REPORT(output, "the output at index (0, 1) is nan");
+  const GradcheckResult gradient = gradcheck([](const Inputs& in) { return sqrt(in[0]); }, {Tensor{1.0, 0.0}});
+  EXPECT_FALSE(gradient);
+  EXPECT_REPORT(gradient, "input 0 of shape (2,), index (1,): the analytic gradient is inf");
+}
+
+TEST(Gradcheck, ResultsThatChangeFromCallToCallAreReported) {
+  Generator generator(1);
+  const GradcheckResult result = gradcheck([&](const Inputs& in) { return in[0] * generator.uniform({3}, 0, 1, DType::float64); }, {random({3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "two calls with the same inputs gave different values");
+}
+
+TEST(Gradcheck, AlteredInputsAreReported) {
+  const Tensor x{1.0, 2.0};
+  const GradcheckResult result = gradcheck(
+      [](const Inputs& in) {
+        const Tensor y = in[0].slice(0) * 2;
+        Tensor(in[0]).assign(concatenate({in[0].slice(xt::range(0, 1)).detach(), Tensor{7.0}}));
+        return y;
+      },
+      {x});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "the function altered input 0");
+  EXPECT_EQ(values(x), (Values{1, 2}));
+}
+
+TEST(Gradcheck, FloatArithmeticInTheMiddleIsFound) {
+  EXPECT_FALSE(gradcheck([](const Inputs& in) { return exp(in[0].to(DType::float32)); }, {random({3})}));
+}
+
+// ---- second order ----
+
+TEST(Gradgradcheck, ARuleThatForgetsAnInputIsFound) {
+  const TensorFunction f = squaring([](const Tensor& g, const Tensor& x) { return g * (2 * x).detach(); });
+  EXPECT_TRUE(gradcheck(f, {random({3})}));
+  const GradcheckResult result = gradgradcheck(f, {random({3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "gradgradcheck: 3 of ");
+  EXPECT_REPORT(result, "input 0 of shape (3,)");
+}
+
+TEST(Gradgradcheck, ARuleThatForgetsItsCotangentIsFound) {
+  const TensorFunction f = squaring([](const Tensor& g, const Tensor& x) { return g.detach() * 2 * x; });
+  EXPECT_TRUE(gradcheck(f, {random({3})}));
+  const GradcheckResult result = gradgradcheck(f, {random({3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "input 1 of shape (3,)");  // the cotangent is one more input
+}
+
+TEST(Gradgradcheck, RightRulesOfManyInputsPass) {
+  const auto f = [](const Inputs& in) { return product_with(2, sigmoid(in[0]), in[1]) / (1 + square(in[2])); };
+  EXPECT_TRUE(gradgradcheck(f, {random({2, 3}), random({3}, 2), random({2, 1}, 3)}));
+}
+
+// ---- options ----
+
+TEST(Gradcheck, TolerancesMayBeWidened) {
+  const auto f = [](const Inputs& in) { return product_with(2.001, in[0], in[1]); };
+  const Inputs inputs{random({3}), random({3}, 2)};
+  EXPECT_FALSE(gradcheck(f, inputs));
+  EXPECT_TRUE(gradcheck(f, inputs, {.rtol = 1e-2}));
+  EXPECT_TRUE(gradcheck(f, inputs, {.atol = 1e-1}));
+  EXPECT_TRUE(gradcheck(squaring(right), {random({3})}, {.step = 1e-4}));
+}
+
+TEST(Gradcheck, EverySeedGivesTheSameVerdictAndIsPrinted) {
+  for (std::uint64_t seed = 1; seed < 30; ++seed) {
+    EXPECT_TRUE(gradcheck(squaring(right), {random({2, 3})}, {.seed = seed}));
+    const GradcheckResult wrong = gradcheck([](const Inputs& in) { return product_with(2.001, in[0], in[1]); }, {random({2, 3}), random({3}, 2)}, {.seed = seed});
+    EXPECT_FALSE(wrong);
+    EXPECT_REPORT(wrong, "(seed " + std::to_string(seed) + ")");
+  }
+}
+
+// ---- in GoogleTest ----
+
+TEST(Gradcheck, GoogleTestPrintsTheReport) {
+  EXPECT_NONFATAL_FAILURE(EXPECT_TRUE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {ones({2, 3})})),
+                          "input 0 of shape (2, 3), index (0, 0), output index (0, 0)\n  analytic 1\n  numeric  2");
+  EXPECT_NONFATAL_FAILURE(EXPECT_TRUE(gradgradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * (2 * x).detach(); }), {ones({2})})),
+                          "gradgradcheck: ");
+  EXPECT_NONFATAL_FAILURE(EXPECT_FALSE(gradcheck(squaring(right), {ones({2})})), "Actual: true");
+  std::ostringstream stream;
+  stream << gradcheck(squaring(right), {ones({2})});
+  EXPECT_EQ(stream.str(), "gradients agree");
+}
+
+// ---- nothing to check ----
+
+TEST(Gradcheck, NothingToCheckIsAnError) {
+  const TensorFunction same = [](const Inputs& in) { return in[0]; };
+  for (const auto& check : {gradcheck, gradgradcheck}) {
+    const std::string name = check == gradcheck ? "gradcheck: " : "gradgradcheck: ";
+    const auto message = [&](const TensorFunction& f, const Inputs& inputs, const GradcheckOptions& options = {}) -> std::string {
+      try {
+        check(f, inputs, options);
+      } catch (const std::invalid_argument& error) {
+        return error.what();
+      }
+      return "nothing thrown";
+    };
+    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {Tensor{1, 2}}), name + "none of the inputs is floating; there is nothing to check");
+    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {}), name + "none of the inputs is floating; there is nothing to check");
+    EXPECT_EQ(message([](const Inputs& in) { return argmax(in[0], 1); }, {ones({2, 3})}), name + "the output of shape (2,) is int64, not floating");
+    EXPECT_EQ(message(same, {ones({2})}, {.rtol = -1}), name + "tolerances and step must not be negative");
+    EXPECT_EQ(message(same, {ones({2})}, {.atol = std::nan("")}), name + "tolerances and step must not be negative");
+    EXPECT_THROW(check(same, {Tensor()}, {}), std::logic_error);
+    EXPECT_THROW(check([](const Inputs&) { return Tensor(); }, {ones({2})}, {}), std::logic_error);
+    EXPECT_THROW(check([](const Inputs&) -> Tensor { throw std::runtime_error("mine"); }, {ones({2})}, {}), std::runtime_error);
+  }
+}
+
+}  // namespace
