@@ -36,6 +36,11 @@ double dot(const Values& a, const Values& b) {
   return sum;
 }
 
+void check_floating(const std::string& name, const std::vector<Tensor>& inputs) {
+  if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return is_floating(input.dtype()); }))
+    throw std::invalid_argument(name + ": none of the inputs is floating; there is nothing to check");
+}
+
 /// "(1, 2)": where the element `flat` stands in `shape`.
 std::string index_text(std::int64_t flat, const Shape& shape) {
   Shape index(shape.size());
@@ -73,10 +78,11 @@ class Checker {
       values_.push_back(checked ? values_of(input) : Values());
       if (checked) checked_.push_back(given_.size() - 1);
     }
-    if (checked_.empty()) throw std::invalid_argument(name_ + ": none of the inputs is floating; there is nothing to check");
+    check_floating(name_, inputs);
   }
 
   GradcheckResult run() {
+    GradMode tracking(true);
     const Tensor output = call(given_);
     if (!is_floating(output.dtype()))
       throw std::invalid_argument(name_ + ": the output of shape " + to_string(output.shape()) + " is " +
@@ -275,8 +281,9 @@ class Checker {
            index_text(j, given_[input].shape());
   }
   static std::string text(double value) {
+    if (std::isnan(value)) return "nan";  // its sign says nothing
     std::ostringstream out;
-    out.precision(12);
+    out.precision(10);
     out << value;
     return out.str();
   }
@@ -314,6 +321,7 @@ GradcheckResult gradgradcheck(const TensorFunction& f, const std::vector<Tensor>
     detail::check_defined("gradgradcheck", input);
     if (is_floating(input.dtype())) input = input.detach().to(DType::float64);
   }
+  check_floating("gradgradcheck", all);
   const Tensor output = f(all);
   detail::check_defined("gradgradcheck", output);
   if (!is_floating(output.dtype()))

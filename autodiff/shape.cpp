@@ -49,13 +49,16 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
   return result;
 }
 
-std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank) {
+namespace {
+
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank, const std::string& what) {
   const auto n = static_cast<std::int64_t>(rank);
   if (axis < -n || axis >= n)
-    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for a tensor of rank " +
-                                std::to_string(rank));
+    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for " + what);
   return axis < 0 ? axis + n : axis;
 }
+
+}  // namespace
 
 void check_shape(std::string_view op, const Shape& shape) {
   std::int64_t size = 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <autodiff/detail/xt.hpp>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -30,6 +31,8 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b);
 
 /// `axis` counted from the front. Throws std::invalid_argument naming `op` unless -rank <= axis < rank.
 std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank);
+/// As above, for a tensor of `shape`, which the message names.
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, const Shape& shape);
 
 /// Throws std::invalid_argument naming `op` when an extent is negative or the number of elements overflows.
 void check_shape(std::string_view op, const Shape& shape);
@@ -38,13 +41,16 @@ void check_shape(std::string_view op, const Shape& shape);
 class Axes {
  public:
   Axes() = default;
-  Axes(int axis) : all_(false), axes_{axis} {}
-  Axes(std::int64_t axis) : all_(false), axes_{axis} {}
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  Axes(T axis) : all_(false), axes_{static_cast<std::int64_t>(axis)} {}
   Axes(std::initializer_list<std::int64_t> axes) : all_(false), axes_(axes) {}
   Axes(std::vector<std::int64_t> axes) : all_(false), axes_(std::move(axes)) {}
 
   /// Sorted and counted from the front. Throws std::invalid_argument naming `op` for an axis out of range or given twice.
   std::vector<std::int64_t> normalize(std::string_view op, std::size_t rank) const;
+  /// As above, for a tensor of `shape`, which the message names.
+  std::vector<std::int64_t> normalize(std::string_view op, const Shape& shape) const;
 
   /// No axes were named, which means all of them.
   bool all() const { return all_; }
@@ -52,6 +58,9 @@ class Axes {
   std::size_t count() const { return axes_.size(); }
 
  private:
+  template <class Extent>
+  std::vector<std::int64_t> normalize_within(std::string_view op, std::size_t rank, const Extent& extent) const;
+
   bool all_ = true;
   std::vector<std::int64_t> axes_;
 };

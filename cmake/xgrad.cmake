@@ -42,7 +42,11 @@ function(xgrad_library folder)
   xgrad_public_headers(${folder} headers)
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
   xgrad_compile_options(${target})
+  if(XGRAD_NATIVE)
+    # Without optimisation GCC's AVX-512 intrinsics are macros that xsimd 8.1's calls do not fit.
+    set(unoptimized $<OR:$<CONFIG:Debug,None>,$<STREQUAL:$<CONFIG>,>>)
+    target_compile_options(${target} PRIVATE -march=native $<$<AND:$<CXX_COMPILER_ID:GNU>,${unoptimized}>:-Og>)
+  endif()
   # GCC's own AVX-512 headers set the warnings off.
-  target_compile_options(${target} PRIVATE $<$<BOOL:${XGRAD_NATIVE}>:-march=native>
-                                           $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
 endfunction()

@@ -551,8 +551,9 @@ TEST(HigherOrder, GradientOfAGradientPenalty) {
 
 TEST(HigherOrder, RecordedGradientsHoldNoCycle) {
   Tensor x = ones({100000}).set_requires_grad();
-  const std::size_t before = memory_statistics().in_use;
+  std::size_t before = 0;
   for (int i = 0; i < 5; ++i) {
+    if (i == 2) before = memory_statistics().in_use;  // the engine keeps a few numbers that come again
     const Tensor g = grad(sum(exp(x) * tanh(x)), x, {.create_graph = true});
     const Tensor h = grad(sum(g), x, {.create_graph = true});
     h.evaluate();

@@ -77,8 +77,10 @@ void resolve(const Slice& slice, std::int64_t extent, std::int64_t& first, std::
   first = slice.start ? clamp(*slice.start) : step > 0 ? lowest : highest;
   const std::int64_t stop = slice.stop ? clamp(*slice.stop) : step > 0 ? highest : lowest;
   const std::int64_t distance = step > 0 ? stop - first : first - stop;
-  size = distance > 0 ? 1 + (distance - 1) / (step > 0 ? step : -step) : 0;
+  const std::uint64_t stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
+  size = distance > 0 ? 1 + static_cast<std::int64_t>(static_cast<std::uint64_t>(distance - 1) / stride) : 0;
   if (size == 0) first = 0;
+  if (size <= 1) step = 1;  // never taken, and may be too large to multiply
 }
 
 }  // namespace
