@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <autodiff/shape.hpp>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 namespace xgrad {
@@ -51,14 +52,39 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
 
 namespace {
 
-std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank, const std::string& what) {
+std::string describe(std::size_t rank) { return "a tensor of rank " + std::to_string(rank); }
+std::string describe(const Shape& shape) { return "shape " + to_string(shape); }
+
+template <class Extents>
+std::int64_t normalized(std::string_view op, std::int64_t axis, std::size_t rank, const Extents& extents) {
   const auto n = static_cast<std::int64_t>(rank);
   if (axis < -n || axis >= n)
-    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for " + what);
+    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for " + describe(extents));
   return axis < 0 ? axis + n : axis;
 }
 
+template <class Extents>
+std::vector<std::int64_t> normalized(std::string_view op, std::vector<std::int64_t> axes, std::size_t rank, const Extents& extents) {
+  for (std::int64_t& axis : axes) axis = normalized(op, axis, rank, extents);
+  std::sort(axes.begin(), axes.end());
+  if (const auto twice = std::adjacent_find(axes.begin(), axes.end()); twice != axes.end())
+    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(*twice) + " is given twice for " + describe(extents));
+  return axes;
+}
+
+std::vector<std::int64_t> all_axes(std::size_t rank) {
+  std::vector<std::int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), std::int64_t{0});
+  return axes;
+}
+
 }  // namespace
+
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, std::size_t rank) { return normalized(op, axis, rank, rank); }
+
+std::int64_t normalize_axis(std::string_view op, std::int64_t axis, const Shape& shape) {
+  return normalized(op, axis, shape.size(), shape);
+}
 
 void check_shape(std::string_view op, const Shape& shape) {
   std::int64_t size = 1;
@@ -75,17 +101,11 @@ void check_shape(std::string_view op, const Shape& shape) {
 }
 
 std::vector<std::int64_t> Axes::normalize(std::string_view op, std::size_t rank) const {
-  std::vector<std::int64_t> axes = axes_;
-  if (all_) {
-    axes.resize(rank);
-    for (std::size_t i = 0; i < rank; ++i) axes[i] = static_cast<std::int64_t>(i);
-    return axes;
-  }
-  for (std::int64_t& axis : axes) axis = normalize_axis(op, axis, rank);
-  std::sort(axes.begin(), axes.end());
-  if (const auto twice = std::adjacent_find(axes.begin(), axes.end()); twice != axes.end())
-    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(*twice) + " is given twice");
-  return axes;
+  return all_ ? all_axes(rank) : normalized(op, axes_, rank, rank);
+}
+
+std::vector<std::int64_t> Axes::normalize(std::string_view op, const Shape& shape) const {
+  return all_ ? all_axes(shape.size()) : normalized(op, axes_, shape.size(), shape);
 }
 
 }  // namespace xgrad

@@ -58,9 +58,6 @@ class Axes {
   std::size_t count() const { return axes_.size(); }
 
  private:
-  template <class Extent>
-  std::vector<std::int64_t> normalize_within(std::string_view op, std::size_t rank, const Extent& extent) const;
-
   bool all_ = true;
   std::vector<std::int64_t> axes_;
 };

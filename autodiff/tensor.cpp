@@ -105,7 +105,7 @@ const Shape& Tensor::shape() const {
 
 std::int64_t Tensor::shape(std::int64_t axis) const {
   const Shape& extents = shape();
-  return extents[static_cast<std::size_t>(normalize_axis("shape", axis, extents.size()))];
+  return extents[static_cast<std::size_t>(normalize_axis("shape", axis, extents))];
 }
 
 std::int64_t Tensor::size() const {

@@ -102,8 +102,9 @@ class Tensor {
   /// Throws std::invalid_argument when `T` is not the tensor's dtype.
   template <Element T>
   ArrayView<T> array() const {
+    const T* values = data<T>();
     return ArrayView<T>(xt::xbuffer_adaptor<const T*, xt::smart_ownership, std::shared_ptr<const void>>(
-                            static_cast<const T*>(data(dtype_of<T>)), static_cast<std::size_t>(size()), keep()),
+                            values, static_cast<std::size_t>(size()), keep()),
                         std::vector<std::size_t>(shape().begin(), shape().end()));
   }
   /// The only element of a tensor of size one, converted to `T`. Throws std::invalid_argument for any other size.
@@ -186,7 +187,7 @@ class Tensor {
   detail::Ref<detail::Node> node_;
 };
 
-/// Values, shape and dtype: `tensor([[1., 2.]], shape=(1, 2), dtype=float64)`.
+/// Values, shape and dtype: `tensor([[ 1.,  2.]], shape=(1, 2), dtype=float64)`.
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
 std::string to_string(const Tensor& tensor);
 

@@ -8,21 +8,19 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <tests/support/values.hpp>
 
 using namespace xgrad;
+using namespace xgrad::test;
 
 namespace {
 
 using Values = std::vector<double>;
 using Inputs = std::vector<Tensor>;
 
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
+Tensor random(const Shape& shape, std::uint64_t seed = 1) {
+  return Generator(seed).uniform(shape, -2, 2, DType::float64);
 }
-
-Tensor random(const Shape& shape, std::uint64_t seed = 1) { return Generator(seed).uniform(shape, -2, 2, DType::float64); }
 
 // ---- ops with rules of any kind ----
 
@@ -37,7 +35,9 @@ struct Square final : GeneralOp {
     detail::copy_contiguous(inputs[0], y);
     for (std::int64_t i = 0; i < output.size; ++i) y[i] *= y[i];
   }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override { return rule(g, inputs[0]); }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    return rule(g, inputs[0]);
+  }
   Rule rule;
 };
 
@@ -63,7 +63,8 @@ struct Product final : ElementwiseOp {
 
 Tensor product_with(double factor, const Tensor& a, const Tensor& b) {
   const Tensor inputs[] = {a, b};
-  return detail::record(std::make_shared<const Product>(factor), inputs, broadcast_shapes("test_product", a.shape(), b.shape()), a.dtype());
+  return detail::record(std::make_shared<const Product>(factor), inputs,
+                        broadcast_shapes("test_product", a.shape(), b.shape()), a.dtype());
 }
 
 const Rule right = [](const Tensor& g, const Tensor& x) { return g * 2 * x; };
@@ -72,7 +73,9 @@ TensorFunction squaring(const Rule& rule) {
   return [rule](const Inputs& in) { return square_with(rule, in[0]); };
 }
 
-bool says(const GradcheckResult& result, const std::string& text) { return result.report().find(text) != std::string::npos; }
+bool says(const GradcheckResult& result, const std::string& text) {
+  return result.report().find(text) != std::string::npos;
+}
 
 #define EXPECT_REPORT(result, text) EXPECT_PRED2(says, result, text)
 
@@ -85,7 +88,8 @@ TEST(Gradcheck, RightGradientsPass) {
   EXPECT_TRUE(gradgradcheck(f, inputs));
   EXPECT_TRUE(gradcheck(squaring(right), {random({2, 3})}));
   EXPECT_TRUE(gradgradcheck(squaring(right), {random({2, 3})}));
-  EXPECT_TRUE(gradcheck([](const Inputs& in) { return product_with(2, in[0], in[1]); }, {random({2, 3}), random({3}, 2)}));
+  EXPECT_TRUE(
+      gradcheck([](const Inputs& in) { return product_with(2, in[0], in[1]); }, {random({2, 3}), random({3}, 2)}));
 }
 
 TEST(Gradcheck, OutputsMayHaveAnyShape) {
@@ -144,7 +148,8 @@ TEST(Gradcheck, LeavesTheInputsAsTheyWere) {
 // ---- what is wrong is found, and named ----
 
 TEST(Gradcheck, AWrongRuleIsFound) {
-  const GradcheckResult result = gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {random({2, 3})});
+  const GradcheckResult result =
+      gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {random({2, 3})});
   EXPECT_FALSE(result);
   EXPECT_REPORT(result, "gradcheck: 6 of 36 entries of the Jacobian differ, worst of all:");
   EXPECT_REPORT(result, "(seed 0)");
@@ -153,12 +158,14 @@ TEST(Gradcheck, AWrongRuleIsFound) {
 TEST(Gradcheck, TheReportNamesInputIndexValuesAndBound) {
   // Only the entry (1, 2) is wrong: 3x there, and x = 1.5.
   const Tensor x{{1.0, 2.0, 3.0}, {4.0, 5.0, 1.5}}, factor{{2.0, 2.0, 2.0}, {2.0, 2.0, 3.0}};
-  const GradcheckResult result = gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {x});
+  const GradcheckResult result =
+      gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {x});
   EXPECT_FALSE(result);
   EXPECT_REPORT(result, "1 of 36 entries");
   EXPECT_REPORT(result, "input 0 of shape (2, 3), index (1, 2), output index (1, 2)");
   EXPECT_REPORT(result, "analytic 4.5");
-  EXPECT_TRUE(says(result, "numeric  3.0000000") || says(result, "numeric  2.99999999") || says(result, "numeric  3\n")) << result;
+  EXPECT_TRUE(says(result, "numeric  3.0000000") || says(result, "numeric  2.99999999") || says(result, "numeric  3\n"))
+      << result;
   EXPECT_TRUE(says(result, "error    1.5") || says(result, "error    1.4999999")) << result;
   EXPECT_REPORT(result, "bound ");
   EXPECT_FALSE(says(result, "not differentiable"));
@@ -173,15 +180,19 @@ TEST(Gradcheck, TheReportNamesTheInput) {
 
 TEST(Gradcheck, TheReportIsOfTheWorstEntry) {
   const Tensor factor{2.1, 4.0, 2.2};
-  const GradcheckResult result = gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {ones({3})});
+  const GradcheckResult result =
+      gradcheck(squaring([factor](const Tensor& g, const Tensor& x) { return g * factor * x; }), {ones({3})});
   EXPECT_REPORT(result, "3 of 9 entries");
   EXPECT_REPORT(result, "index (1,), output index (1,)");
 }
 
 TEST(Gradcheck, SmallErrorsAreFound) {
   for (const double factor : {2.00001, 1.99999, 2.0001})
-    EXPECT_FALSE(gradcheck([factor](const Inputs& in) { return product_with(factor, in[0], in[1]); }, {random({20, 30}), random({30}, 2)})) << factor;
-  EXPECT_FALSE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * 2 * x + 1e-5 * g; }), {random({3})}));
+    EXPECT_FALSE(gradcheck([factor](const Inputs& in) { return product_with(factor, in[0], in[1]); },
+                           {random({20, 30}), random({30}, 2)}))
+        << factor;
+  EXPECT_FALSE(
+      gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * 2 * x + 1e-5 * g; }), {random({3})}));
 }
 
 TEST(Gradcheck, AMissingGradientIsFound) {
@@ -192,11 +203,13 @@ TEST(Gradcheck, AMissingGradientIsFound) {
 }
 
 TEST(Gradcheck, ATransposedGradientIsFound) {
-  EXPECT_FALSE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return transpose(g * 2 * x); }), {random({3, 3})}));
+  EXPECT_FALSE(
+      gradcheck(squaring([](const Tensor& g, const Tensor& x) { return transpose(g * 2 * x); }), {random({3, 3})}));
 }
 
 TEST(Gradcheck, AGradientThatIsNotLinearInTheCotangentIsFound) {
-  const GradcheckResult result = gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * g * 2 * x; }), {random({3})});
+  const GradcheckResult result =
+      gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * g * 2 * x; }), {random({3})});
   EXPECT_FALSE(result);
   EXPECT_REPORT(result, "the gradient is not linear in the cotangent");
 }
@@ -221,7 +234,8 @@ TEST(Gradcheck, ValuesThatAreNotFiniteAreReported) {
 
 TEST(Gradcheck, ResultsThatChangeFromCallToCallAreReported) {
   Generator generator(1);
-  const GradcheckResult result = gradcheck([&](const Inputs& in) { return in[0] * generator.uniform({3}, 0, 1, DType::float64); }, {random({3})});
+  const GradcheckResult result =
+      gradcheck([&](const Inputs& in) { return in[0] * generator.uniform({3}, 0, 1, DType::float64); }, {random({3})});
   EXPECT_FALSE(result);
   EXPECT_REPORT(result, "two calls with the same inputs gave different values");
 }
@@ -282,7 +296,8 @@ TEST(Gradcheck, TolerancesMayBeWidened) {
 TEST(Gradcheck, EverySeedGivesTheSameVerdictAndIsPrinted) {
   for (std::uint64_t seed = 1; seed < 30; ++seed) {
     EXPECT_TRUE(gradcheck(squaring(right), {random({2, 3})}, {.seed = seed}));
-    const GradcheckResult wrong = gradcheck([](const Inputs& in) { return product_with(2.001, in[0], in[1]); }, {random({2, 3}), random({3}, 2)}, {.seed = seed});
+    const GradcheckResult wrong = gradcheck([](const Inputs& in) { return product_with(2.001, in[0], in[1]); },
+                                            {random({2, 3}), random({3}, 2)}, {.seed = seed});
     EXPECT_FALSE(wrong);
     EXPECT_REPORT(wrong, "(seed " + std::to_string(seed) + ")");
   }
@@ -291,10 +306,13 @@ TEST(Gradcheck, EverySeedGivesTheSameVerdictAndIsPrinted) {
 // ---- in GoogleTest ----
 
 TEST(Gradcheck, GoogleTestPrintsTheReport) {
-  EXPECT_NONFATAL_FAILURE(EXPECT_TRUE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {ones({2, 3})})),
-                          "input 0 of shape (2, 3), index (0, 0), output index (0, 0)\n  analytic 1\n  numeric  ");
-  EXPECT_NONFATAL_FAILURE(EXPECT_TRUE(gradgradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * (2 * x).detach(); }), {ones({2})})),
-                          "gradgradcheck: ");
+  EXPECT_NONFATAL_FAILURE(
+      EXPECT_TRUE(gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * x; }), {ones({2, 3})})),
+      "input 0 of shape (2, 3), index (0, 0), output index (0, 0)\n  analytic 1\n  numeric  ");
+  EXPECT_NONFATAL_FAILURE(
+      EXPECT_TRUE(
+          gradgradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * (2 * x).detach(); }), {ones({2})})),
+      "gradgradcheck: ");
   EXPECT_NONFATAL_FAILURE(EXPECT_FALSE(gradcheck(squaring(right), {ones({2})})), "Actual: true");
   std::ostringstream stream;
   stream << gradcheck(squaring(right), {ones({2})});
@@ -307,7 +325,8 @@ TEST(Gradcheck, NothingToCheckIsAnError) {
   const TensorFunction same = [](const Inputs& in) { return in[0]; };
   for (const auto& check : {gradcheck, gradgradcheck}) {
     const std::string name = check == gradcheck ? "gradcheck: " : "gradgradcheck: ";
-    const auto message = [&](const TensorFunction& f, const Inputs& inputs, const GradcheckOptions& options = {}) -> std::string {
+    const auto message = [&](const TensorFunction& f, const Inputs& inputs,
+                             const GradcheckOptions& options = {}) -> std::string {
       try {
         check(f, inputs, options);
       } catch (const std::invalid_argument& error) {
@@ -315,14 +334,18 @@ TEST(Gradcheck, NothingToCheckIsAnError) {
       }
       return "nothing thrown";
     };
-    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {Tensor{1, 2}}), name + "none of the inputs is floating; there is nothing to check");
-    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {}), name + "none of the inputs is floating; there is nothing to check");
-    EXPECT_EQ(message([](const Inputs& in) { return argmax(in[0], 1); }, {ones({2, 3})}), name + "the output of shape (2,) is int64, not floating");
+    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {Tensor{1, 2}}),
+              name + "none of the inputs is floating; there is nothing to check");
+    EXPECT_EQ(message([](const Inputs&) { return Tensor(1.0); }, {}),
+              name + "none of the inputs is floating; there is nothing to check");
+    EXPECT_EQ(message([](const Inputs& in) { return argmax(in[0], 1); }, {ones({2, 3})}),
+              name + "the output of shape (2,) is int64, not floating");
     EXPECT_EQ(message(same, {ones({2})}, {.rtol = -1}), name + "tolerances and step must not be negative");
     EXPECT_EQ(message(same, {ones({2})}, {.atol = std::nan("")}), name + "tolerances and step must not be negative");
     EXPECT_THROW(check(same, {Tensor()}, {}), std::logic_error);
     EXPECT_THROW(check([](const Inputs&) { return Tensor(); }, {ones({2})}, {}), std::logic_error);
-    EXPECT_THROW(check([](const Inputs&) -> Tensor { throw std::runtime_error("mine"); }, {ones({2})}, {}), std::runtime_error);
+    EXPECT_THROW(check([](const Inputs&) -> Tensor { throw std::runtime_error("mine"); }, {ones({2})}, {}),
+                 std::runtime_error);
   }
 }
 

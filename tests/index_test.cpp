@@ -4,24 +4,13 @@
 #include <autodiff/autodiff.hpp>
 #include <functional>
 #include <random>
+#include <tests/support/values.hpp>
 
 using namespace xgrad;
+using namespace xgrad::test;
 using namespace xt::placeholders;
 
 namespace {
-
-using Values = std::vector<double>;
-
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
-}
-
-/// 1, 2, 3, … in a shape.
-Tensor numbered(const Shape& shape, DType dtype = DType::float64) {
-  return arange(1, static_cast<double>(size_of(shape)) + 1, 1, DType::float64).to(dtype).reshape(shape);
-}
 
 constexpr DType numbers[] = {DType::int64, DType::float32, DType::float64};
 
@@ -46,7 +35,8 @@ TEST(Index, TakeSelectsAlongAnAxis) {
   EXPECT_EQ(values(take(x, Tensor{2, 0, 2})), (Values{9, 10, 11, 12, 1, 2, 3, 4, 9, 10, 11, 12}));
   EXPECT_EQ(values(take(x, Tensor{-1, 1}, 1)), (Values{4, 2, 8, 6, 12, 10}));
   EXPECT_EQ(values(take(x, Tensor{-1, 1}, -1)), (Values{4, 2, 8, 6, 12, 10}));
-  for (const DType dtype : {DType::bool_, DType::int64, DType::float32, DType::float64}) EXPECT_EQ(take(ones({3}, dtype), Tensor{0}).dtype(), dtype);
+  for (const DType dtype : {DType::bool_, DType::int64, DType::float32, DType::float64})
+    EXPECT_EQ(take(ones({3}, dtype), Tensor{0}).dtype(), dtype);
 }
 
 TEST(Index, TheShapeOfIndicesTakesThePlaceOfTheAxis) {
@@ -60,7 +50,8 @@ TEST(Index, TheShapeOfIndicesTakesThePlaceOfTheAxis) {
 }
 
 TEST(Index, TakeOfStridedTensorsAndIndices) {
-  const Tensor x = transpose(numbered({4, 3})).slice(xt::range(_, _, -1)), indices = Tensor{9, 0, 9, 2, 9, 1}.slice(xt::range(1, _, 2));
+  const Tensor x = transpose(numbered({4, 3})).slice(xt::range(_, _, -1)),
+               indices = Tensor{9, 0, 9, 2, 9, 1}.slice(xt::range(1, _, 2));
   EXPECT_EQ(values(take(x, indices)), (Values{3, 6, 9, 12, 1, 4, 7, 10, 2, 5, 8, 11}));
   EXPECT_EQ(values(take(broadcast_to(numbered({1, 2}), {5, 2}), Tensor{4, 0})), (Values{1, 2, 1, 2}));
   EXPECT_EQ(values(take(numbered({3}), broadcast_to(Tensor(1), {4}))), Values(4, 2));
@@ -78,7 +69,8 @@ TEST(Index, TakeAgreesWithLoops) {
       for (std::int64_t flat = 0; flat < size_of(to); ++flat) {
         std::int64_t along = flat;
         for (std::size_t i = 2; i > axis; --i) along /= to[i];
-        expected.push_back(all[moved(flat, to, from, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(along % 7)]))]);
+        expected.push_back(
+            all[moved(flat, to, from, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(along % 7)]))]);
       }
       EXPECT_EQ(values(take(x, indices, static_cast<std::int64_t>(axis))), expected);
     }
@@ -96,7 +88,8 @@ TEST(Index, TakeAlongAxisAgreesWithLoops) {
       const Values all = values(x), index = values(indices);
       Values expected;
       for (std::int64_t flat = 0; flat < size_of(to); ++flat)
-        expected.push_back(all[moved(flat, to, from, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(flat)]))]);
+        expected.push_back(
+            all[moved(flat, to, from, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(flat)]))]);
       EXPECT_EQ(values(take_along_axis(x, indices, static_cast<std::int64_t>(axis))), expected);
       EXPECT_EQ(values(take_along_axis(x, indices, static_cast<std::int64_t>(axis) - 3)), expected);
     }
@@ -116,11 +109,13 @@ TEST(Index, ScatterAddAgreesWithLoops) {
       const Shape to{3, 5, 4};
       Shape from = to;
       from[axis] = 6;
-      const Tensor x = numbered(to, dtype), source = numbered(from, dtype), indices = random_indices(from, to[axis], axis);
+      const Tensor x = numbered(to, dtype), source = numbered(from, dtype),
+                   indices = random_indices(from, to[axis], axis);
       Values expected = values(x);
       const Values all = values(source), index = values(indices);
       for (std::int64_t flat = 0; flat < size_of(from); ++flat)
-        expected[moved(flat, from, to, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(flat)]))] += all[static_cast<std::size_t>(flat)];
+        expected[moved(flat, from, to, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(flat)]))] +=
+            all[static_cast<std::size_t>(flat)];
       EXPECT_EQ(values(scatter_add(x, indices, source, static_cast<std::int64_t>(axis))), expected);
       EXPECT_EQ(values(x), values(numbered(to, dtype)));  // a copy was added to
     }
@@ -132,13 +127,15 @@ TEST(Index, IndexAddAgreesWithLoops) {
       const Shape to{3, 5, 4};
       Shape from = to;
       from[axis] = 7;
-      const Tensor x = numbered(to, dtype), source = numbered(from, dtype), indices = random_indices({7}, to[axis], axis);
+      const Tensor x = numbered(to, dtype), source = numbered(from, dtype),
+                   indices = random_indices({7}, to[axis], axis);
       Values expected = values(x);
       const Values all = values(source), index = values(indices);
       for (std::int64_t flat = 0; flat < size_of(from); ++flat) {
         std::int64_t along = flat;
         for (std::size_t i = 2; i > axis; --i) along /= from[i];
-        expected[moved(flat, from, to, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(along % 7)]))] += all[static_cast<std::size_t>(flat)];
+        expected[moved(flat, from, to, axis, static_cast<std::int64_t>(index[static_cast<std::size_t>(along % 7)]))] +=
+            all[static_cast<std::size_t>(flat)];
       }
       EXPECT_EQ(values(index_add(x, indices, source, static_cast<std::int64_t>(axis))), expected);
     }
@@ -146,7 +143,8 @@ TEST(Index, IndexAddAgreesWithLoops) {
 
 TEST(Index, SumsGoIntoConstantsStridedAndEmptyTensors) {
   EXPECT_EQ(values(index_add(zeros({3}), Tensor{0, 0, -1}, Tensor{1.0f, 2.0f, 4.0f})), (Values{3, 0, 4}));
-  EXPECT_EQ(values(index_add(transpose(numbered({2, 3})), Tensor{1}, Tensor{{10.0, 20.0}})), (Values{1, 4, 12, 25, 3, 6}));
+  EXPECT_EQ(values(index_add(transpose(numbered({2, 3})), Tensor{1}, Tensor{{10.0, 20.0}})),
+            (Values{1, 4, 12, 25, 3, 6}));
   EXPECT_EQ(values(index_add(numbered({3}), zeros({0}, DType::int64), zeros({0}))), (Values{1, 2, 3}));
   EXPECT_EQ(values(scatter_add(zeros({2, 2}), Tensor{{1}, {1}}, Tensor{{5.0f}, {6.0f}})), (Values{0, 5, 0, 6}));
   EXPECT_EQ(index_add(zeros({0, 2}), zeros({0}, DType::int64), zeros({0, 2})).shape(), (Shape{0, 2}));

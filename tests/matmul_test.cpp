@@ -1,29 +1,28 @@
-// Values of matmul against plain loops, for operands that lie in memory in every way. All values are small whole numbers,
-// so that results are exact in every dtype.
+// Values of matmul against plain loops, for operands that lie in memory in every way. All values are small whole
+// numbers, so that results are exact in every dtype.
 #include <gtest/gtest.h>
 
 #include <autodiff/autodiff.hpp>
 #include <cmath>
 #include <limits>
+#include <tests/support/values.hpp>
 
 using namespace xgrad;
+using namespace xgrad::test;
 using namespace xt::placeholders;
 
 namespace {
 
-using Values = std::vector<double>;
-
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
-}
-
 /// -3 … 3 in turn, starting anywhere.
-Tensor numbered(const Shape& shape, DType dtype, std::int64_t first = 0) {
-  return detail::make_leaf(shape, DType::float64, [&](void* data) {
-           for (std::int64_t i = 0, n = size_of(shape); i < n; ++i) static_cast<double*>(data)[i] = static_cast<double>((i * 5 + first) % 7 - 3);
-         }).to(dtype).evaluate().detach();
+Tensor small(const Shape& shape, DType dtype, std::int64_t first = 0) {
+  return detail::make_leaf(shape, DType::float64,
+                           [&](void* data) {
+                             for (std::int64_t i = 0, n = size_of(shape); i < n; ++i)
+                               static_cast<double*>(data)[i] = static_cast<double>((i * 5 + first) % 7 - 3);
+                           })
+      .to(dtype)
+      .evaluate()
+      .detach();
 }
 
 std::int64_t at(const Strides& strides, const Shape& shape, std::int64_t batch, const Shape& batch_shape) {
@@ -67,7 +66,8 @@ void expect_product(const Tensor& a, const Tensor& b, const std::string& what = 
   const Tensor c = matmul(a, b);
   ASSERT_EQ(c.shape(), shape) << what;
   ASSERT_EQ(c.dtype(), promote(a.dtype(), b.dtype()));
-  ASSERT_EQ(values(c), expected) << what << ' ' << to_string(a.shape()) << " x " << to_string(b.shape()) << ' ' << name_of(c.dtype());
+  ASSERT_EQ(values(c), expected) << what << ' ' << to_string(a.shape()) << " x " << to_string(b.shape()) << ' '
+                                 << name_of(c.dtype());
 }
 
 /// Matrices (or stacks of them) of one shape that lie in memory differently, with names.
@@ -83,23 +83,26 @@ std::vector<std::pair<std::string, Tensor>> layouts(const Shape& shape, DType dt
   row[rank - 2] = 1;
   column[rank - 1] = 1;
   const auto rows = xt::range(_, _, -1);
-  result.emplace_back("contiguous", numbered(shape, dtype, 1));
-  result.emplace_back("transposed", matrix_transpose(numbered(swapped, dtype, 2)));
-  result.emplace_back("part of a larger one", numbered(large, dtype, 3).slice(xt::ellipsis(), xt::range(2, 2 + shape[rank - 2]), xt::range(3, 3 + shape[rank - 1])));
-  result.emplace_back("every second column", numbered(wide, dtype, 4).slice(xt::ellipsis(), xt::range(1, _, 2)));
-  result.emplace_back("every third row", numbered(tall, dtype, 5).slice(xt::ellipsis(), xt::range(_, _, 3), xt::all()));
-  result.emplace_back("rows backwards", numbered(shape, dtype, 6).slice(xt::ellipsis(), rows, xt::all()));
-  result.emplace_back("columns backwards", numbered(shape, dtype, 0).slice(xt::ellipsis(), xt::all(), rows));
-  result.emplace_back("part of a transposed one", matrix_transpose(numbered(swapped, dtype, 1)).slice(xt::ellipsis(), rows, xt::range(_, _, 1)));
-  result.emplace_back("one row repeated", broadcast_to(numbered(row, dtype, 2), shape));
-  result.emplace_back("one column repeated", broadcast_to(numbered(column, dtype, 3), shape));
+  result.emplace_back("contiguous", small(shape, dtype, 1));
+  result.emplace_back("transposed", matrix_transpose(small(swapped, dtype, 2)));
+  result.emplace_back("part of a larger one",
+                      small(large, dtype, 3)
+                          .slice(xt::ellipsis(), xt::range(2, 2 + shape[rank - 2]), xt::range(3, 3 + shape[rank - 1])));
+  result.emplace_back("every second column", small(wide, dtype, 4).slice(xt::ellipsis(), xt::range(1, _, 2)));
+  result.emplace_back("every third row", small(tall, dtype, 5).slice(xt::ellipsis(), xt::range(_, _, 3), xt::all()));
+  result.emplace_back("rows backwards", small(shape, dtype, 6).slice(xt::ellipsis(), rows, xt::all()));
+  result.emplace_back("columns backwards", small(shape, dtype, 0).slice(xt::ellipsis(), xt::all(), rows));
+  result.emplace_back("part of a transposed one",
+                      matrix_transpose(small(swapped, dtype, 1)).slice(xt::ellipsis(), rows, xt::range(_, _, 1)));
+  result.emplace_back("one row repeated", broadcast_to(small(row, dtype, 2), shape));
+  result.emplace_back("one column repeated", broadcast_to(small(column, dtype, 3), shape));
   result.emplace_back("constant", full(shape, 2, dtype));
   return result;
 }
 
 TEST(MatMul, OperandsMayLieInMemoryAnyhow) {
-  constexpr std::int64_t sizes[][3] = {{1, 1, 1}, {1, 5, 1}, {4, 5, 6}, {1, 5, 6}, {4, 5, 1}, {4, 1, 6}, {2, 2, 2}, {33, 17, 40},
-                                       {4, 0, 3}, {0, 3, 2}, {2, 3, 0}};
+  constexpr std::int64_t sizes[][3] = {{1, 1, 1}, {1, 5, 1},    {4, 5, 6}, {1, 5, 6}, {4, 5, 1}, {4, 1, 6},
+                                       {2, 2, 2}, {33, 17, 40}, {4, 0, 3}, {0, 3, 2}, {2, 3, 0}};
   for (const DType dtype : {DType::float32, DType::float64, DType::int64})
     for (const auto& [n, k, m] : sizes)
       for (const auto& [a_name, a] : layouts({n, k}, dtype))
@@ -114,28 +117,33 @@ TEST(MatMul, StacksMayLieInMemoryAnyhow) {
 }
 
 TEST(MatMul, LeadingAxesBroadcast) {
-  const std::pair<Shape, Shape> pairs[] = {
-      {{2, 3, 4}, {4, 5}},    {{3, 4}, {2, 4, 5}},       {{2, 1, 3, 4}, {6, 4, 5}}, {{2, 3, 4}, {2, 4, 5}},
-      {{1, 3, 4}, {7, 4, 5}}, {{5, 1, 1, 4}, {1, 3, 4, 1}}, {{4, 2, 3, 4}, {4, 5}},    {{0, 3, 4}, {4, 5}},
-      {{0, 3, 4}, {1, 4, 5}}, {{2, 3, 0}, {0, 5}},       {{2, 3, 0}, {2, 0, 5}},    {{2, 0, 4}, {4, 5}},
-      {{3, 2, 4}, {3, 4, 0}}};
+  const std::pair<Shape, Shape> pairs[] = {{{2, 3, 4}, {4, 5}},    {{3, 4}, {2, 4, 5}},    {{2, 1, 3, 4}, {6, 4, 5}},
+                                           {{2, 3, 4}, {2, 4, 5}}, {{1, 3, 4}, {7, 4, 5}}, {{5, 1, 1, 4}, {1, 3, 4, 1}},
+                                           {{4, 2, 3, 4}, {4, 5}}, {{0, 3, 4}, {4, 5}},    {{0, 3, 4}, {1, 4, 5}},
+                                           {{2, 3, 0}, {0, 5}},    {{2, 3, 0}, {2, 0, 5}}, {{2, 0, 4}, {4, 5}},
+                                           {{3, 2, 4}, {3, 4, 0}}};
   for (const auto& [left, right] : pairs)
-    for (const DType dtype : {DType::float64, DType::int64}) expect_product(numbered(left, dtype, 1), numbered(right, dtype, 2));
+    for (const DType dtype : {DType::float64, DType::int64})
+      expect_product(small(left, dtype, 1), small(right, dtype, 2));
 }
 
 TEST(MatMul, VectorsAreRowsOnTheLeftAndColumnsOnTheRight) {
-  const std::pair<Shape, Shape> pairs[] = {{{4}, {4}},    {{1}, {1}},       {{4}, {4, 5}},    {{3, 4}, {4}},       {{4}, {2, 4, 5}},
-                                           {{2, 3, 4}, {4}}, {{5, 2, 3, 4}, {4}}, {{0}, {0}},       {{0}, {0, 3}},       {{3, 0}, {0}}};
+  const std::pair<Shape, Shape> pairs[] = {{{4}, {4}},       {{1}, {1}},       {{4}, {4, 5}},       {{3, 4}, {4}},
+                                           {{4}, {2, 4, 5}}, {{2, 3, 4}, {4}}, {{5, 2, 3, 4}, {4}}, {{0}, {0}},
+                                           {{0}, {0, 3}},    {{3, 0}, {0}}};
   for (const auto& [left, right] : pairs)
-    for (const DType dtype : {DType::float32, DType::float64, DType::int64}) expect_product(numbered(left, dtype, 1), numbered(right, dtype, 2));
+    for (const DType dtype : {DType::float32, DType::float64, DType::int64})
+      expect_product(small(left, dtype, 1), small(right, dtype, 2));
   EXPECT_EQ(matmul(ones({3}), ones({3})).shape(), Shape{});
   EXPECT_EQ(matmul(zeros({0}), zeros({0})).item(), 0);
 }
 
 TEST(MatMul, VectorsMayBeStrided) {
-  const Tensor grid = numbered({6, 8}, DType::float64, 1), matrix = numbered({4, 3}, DType::float64, 2), square = numbered({6, 6}, DType::float64, 3);
-  const Tensor vectors[] = {grid.slice(xt::range(1, 5), 3), grid.slice(2, xt::range(_, _, -2)), grid.slice(xt::range(4, 0, -1), 7),
-                            broadcast_to(Tensor(2.0), {4}), numbered({9}, DType::float64).slice(xt::range(1, _, 2))};
+  const Tensor grid = small({6, 8}, DType::float64, 1), matrix = small({4, 3}, DType::float64, 2),
+               square = small({6, 6}, DType::float64, 3);
+  const Tensor vectors[] = {grid.slice(xt::range(1, 5), 3), grid.slice(2, xt::range(_, _, -2)),
+                            grid.slice(xt::range(4, 0, -1), 7), broadcast_to(Tensor(2.0), {4}),
+                            small({9}, DType::float64).slice(xt::range(1, _, 2))};
   for (const Tensor& v : vectors) {
     expect_product(v, matrix);
     expect_product(matrix.transpose(), v);
@@ -145,7 +153,7 @@ TEST(MatMul, VectorsMayBeStrided) {
 }
 
 TEST(MatMul, BothOperandsMayBePartsOfOneMatrix) {
-  const Tensor a = numbered({5, 4}, DType::float64, 1);
+  const Tensor a = small({5, 4}, DType::float64, 1);
   expect_product(a, a.transpose());
   expect_product(a.transpose(), a);
   expect_product(a.slice(xt::range(0, 2)), a.slice(xt::range(0, 3)).transpose());
@@ -154,7 +162,8 @@ TEST(MatMul, BothOperandsMayBePartsOfOneMatrix) {
 }
 
 TEST(MatMul, OperandsPromote) {
-  const Tensor i = numbered({2, 3}, DType::int64), f = numbered({3, 2}, DType::float32, 2), b = numbered({3, 2}, DType::bool_, 1);
+  const Tensor i = small({2, 3}, DType::int64), f = small({3, 2}, DType::float32, 2),
+               b = small({3, 2}, DType::bool_, 1);
   EXPECT_EQ(matmul(i, f).dtype(), DType::float64);
   expect_product(i, f);
   expect_product(i, b);
@@ -170,7 +179,7 @@ TEST(MatMul, NeverReadsTheMemoryItWritesTo) {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   for (const auto& [n, k, m] : {std::array{3, 4, 5}, {1, 4, 5}, {3, 4, 1}, {3, 0, 5}, {1, 1, 1}, {1, 0, 1}}) {
     { (full({n, m}, nan, DType::float64) * 1).evaluate(); }  // leaves its memory to the product
-    expect_product(numbered({n, k}, DType::float64, 1), numbered({k, m}, DType::float64, 2));
+    expect_product(small({n, k}, DType::float64, 1), small({k, m}, DType::float64, 2));
   }
 }
 
@@ -183,11 +192,13 @@ TEST(MatMul, NotANumberSpreadsAlongItsRowAndColumn) {
 
 TEST(MatMul, LargeProductsAreThoseOfTheirParts) {
   Generator generator(1);
-  const Tensor a = generator.normal({300, 200}, 0, 1, DType::float64), b = generator.normal({200, 150}, 0, 1, DType::float64);
+  const Tensor a = generator.normal({300, 200}, 0, 1, DType::float64),
+               b = generator.normal({200, 150}, 0, 1, DType::float64);
   const Values whole = values(matmul(a, b));
   for (const std::int64_t i : {0, 57, 299}) {
     const Values part = values(sum(expand_dims(a.slice(i), 1) * b, 0));
-    for (std::size_t j = 0; j < part.size(); ++j) EXPECT_NEAR(whole[static_cast<std::size_t>(i) * 150 + j], part[j], 1e-12);
+    for (std::size_t j = 0; j < part.size(); ++j)
+      EXPECT_NEAR(whole[static_cast<std::size_t>(i) * 150 + j], part[j], 1e-12);
   }
 }
 

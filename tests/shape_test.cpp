@@ -5,30 +5,13 @@
 #include <functional>
 #include <numeric>
 #include <random>
+#include <tests/support/values.hpp>
 
 using namespace xgrad;
+using namespace xgrad::test;
 using namespace xt::placeholders;
 
 namespace {
-
-using Values = std::vector<double>;
-
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
-}
-
-Values counted(std::int64_t n) {
-  Values result(static_cast<std::size_t>(n));
-  std::iota(result.begin(), result.end(), 1.0);
-  return result;
-}
-
-/// 1, 2, 3, … in a shape.
-Tensor numbered(const Shape& shape, DType dtype = DType::float64) {
-  return arange(1, static_cast<double>(size_of(shape)) + 1, 1, dtype == DType::bool_ ? DType::int64 : dtype).to(dtype).reshape(shape).evaluate();
-}
 
 /// The memory that a tensor's values lie in, wherever in it they begin.
 const void* memory(const Tensor& x) {
@@ -61,8 +44,10 @@ TEST(Shape, ATransposeOfATransposeIsWhereItBegan) {
 // ---- reshape ----
 
 TEST(Shape, ReshapeKeepsRowMajorOrderWhateverTheStrides) {
-  const Tensor x = numbered({2, 3, 4}), t = transpose(x, {2, 0, 1}), s = x.slice(xt::all(), xt::range(_, _, -1), xt::range(_, _, 2));
-  const Shape all[] = {{24}, {24, 1}, {1, 24}, {2, 12}, {6, 4}, {4, 6}, {3, 8}, {2, 3, 2, 2}, {2, 1, 3, 1, 4}, {8, 3}, {12, 2}};
+  const Tensor x = numbered({2, 3, 4}), t = transpose(x, {2, 0, 1}),
+               s = x.slice(xt::all(), xt::range(_, _, -1), xt::range(_, _, 2));
+  const Shape all[] = {{24},   {24, 1},      {1, 24},         {2, 12}, {6, 4}, {4, 6},
+                       {3, 8}, {2, 3, 2, 2}, {2, 1, 3, 1, 4}, {8, 3},  {12, 2}};
   for (const Shape& shape : all) {
     EXPECT_EQ(reshape(x, shape).shape(), shape);
     EXPECT_EQ(values(reshape(x, shape)), counted(24));
@@ -94,7 +79,12 @@ TEST(Shape, RandomViewsReshapeAsTheirCopies) {
     std::shuffle(order.begin(), order.end(), choose);
     if (choose() % 2 == 0) x = transpose(x, order);
     if (choose() % 3 == 0) x = x.slice(xt::ellipsis(), xt::range(_, _, -1));
-    if (choose() % 4 == 0) x = broadcast_to(expand_dims(x, 0), [&] { Shape s{3}; for (auto e : x.shape()) s.push_back(e); return s; }());
+    if (choose() % 4 == 0)
+      x = broadcast_to(expand_dims(x, 0), [&] {
+        Shape s{3};
+        for (auto e : x.shape()) s.push_back(e);
+        return s;
+      }());
     const Shape to = divide(x.size());
     ASSERT_EQ(values(reshape(x, to)), values(x)) << to_string(x.shape()) << " to " << to_string(to);
   }
@@ -147,7 +137,8 @@ TEST(Shape, BroadcastRepeats) {
   EXPECT_EQ(values(broadcast_to(Tensor(7.0), {2, 2})), Values(4, 7));
   EXPECT_EQ(broadcast_to(numbered({1}), {0}).shape(), Shape{0});
   EXPECT_EQ(broadcast_to(zeros({0, 1}), {4, 0, 3}).shape(), (Shape{4, 0, 3}));
-  EXPECT_EQ(values(broadcast_to(numbered({3, 2}).transpose(), {2, 2, 3})), (Values{1, 3, 5, 2, 4, 6, 1, 3, 5, 2, 4, 6}));
+  EXPECT_EQ(values(broadcast_to(numbered({3, 2}).transpose(), {2, 2, 3})),
+            (Values{1, 3, 5, 2, 4, 6, 1, 3, 5, 2, 4, 6}));
 }
 
 TEST(Shape, AxesOfExtentOneComeAndGo) {
@@ -188,7 +179,8 @@ TEST(Shape, ConcatenatePutsOneBehindTheOther) {
   EXPECT_EQ(values(concatenate({a})), (Values{1, 2, 3, 4}));
   EXPECT_EQ(values(concatenate({broadcast_to(Tensor(1.0), {2}), numbered({1})})), (Values{1, 1, 1}));
   EXPECT_EQ(concatenate({zeros({0}), zeros({0})}).shape(), Shape{0});
-  EXPECT_EQ(values(concatenate({numbered({2, 3, 1}), numbered({2, 3, 2})}, 2)), (Values{1, 1, 2, 2, 3, 4, 3, 5, 6, 4, 7, 8, 5, 9, 10, 6, 11, 12}));
+  EXPECT_EQ(values(concatenate({numbered({2, 3, 1}), numbered({2, 3, 2})}, 2)),
+            (Values{1, 1, 2, 2, 3, 4, 3, 5, 6, 4, 7, 8, 5, 9, 10, 6, 11, 12}));
 }
 
 TEST(Shape, ConcatenatePromotesEveryDtype) {

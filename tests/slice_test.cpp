@@ -6,22 +6,13 @@
 #include <limits>
 #include <optional>
 #include <random>
+#include <tests/support/values.hpp>
 
 using namespace xgrad;
+using namespace xgrad::test;
 using namespace xt::placeholders;
 
 namespace {
-
-using Values = std::vector<double>;
-
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
-}
-
-/// 1, 2, 3, … in a shape.
-Tensor numbered(const Shape& shape) { return arange(1, static_cast<double>(size_of(shape)) + 1, 1, DType::float64).reshape(shape); }
 
 template <class E>
 void expect_same(const Tensor& x, const E& expression) {
@@ -38,15 +29,18 @@ TEST(Slice, AgreesWithXtensorsViews) {
   expect_same(x.slice(1, 2), xt::view(a, 1, 2));
   expect_same(x.slice(xt::all(), 2), xt::view(a, xt::all(), 2));
   expect_same(x.slice(xt::range(1, 3)), xt::view(a, xt::range(1, 3)));
-  expect_same(x.slice(xt::range(1, 4, 2), xt::all(), xt::range(0, 6, 3)), xt::view(a, xt::range(1, 4, 2), xt::all(), xt::range(0, 6, 3)));
+  expect_same(x.slice(xt::range(1, 4, 2), xt::all(), xt::range(0, 6, 3)),
+              xt::view(a, xt::range(1, 4, 2), xt::all(), xt::range(0, 6, 3)));
   expect_same(x.slice(xt::range(_, 2), xt::range(3, _)), xt::view(a, xt::range(_, 2), xt::range(3, _)));
   expect_same(x.slice(xt::newaxis(), 1), xt::view(a, xt::newaxis(), 1));
-  expect_same(x.slice(1, xt::newaxis(), xt::all(), xt::newaxis()), xt::view(a, 1, xt::newaxis(), xt::all(), xt::newaxis()));
+  expect_same(x.slice(1, xt::newaxis(), xt::all(), xt::newaxis()),
+              xt::view(a, 1, xt::newaxis(), xt::all(), xt::newaxis()));
   expect_same(x.slice(xt::ellipsis(), 2), xt::strided_view(a, {xt::ellipsis(), 2}));
   expect_same(x.slice(1, xt::ellipsis(), xt::range(1, 3)), xt::strided_view(a, {1, xt::ellipsis(), xt::range(1, 3)}));
   expect_same(x.slice(xt::range(_, _, 2)), xt::strided_view(a, {xt::range(_, _, 2)}));
   expect_same(x.slice(xt::range(3, 0, -1)), xt::strided_view(a, {xt::range(3, 0, -1)}));
-  expect_same(x.slice(xt::range(_, _, -1), xt::all(), xt::range(_, _, -1)), xt::strided_view(a, {xt::range(_, _, -1), xt::all(), xt::range(_, _, -1)}));
+  expect_same(x.slice(xt::range(_, _, -1), xt::all(), xt::range(_, _, -1)),
+              xt::strided_view(a, {xt::range(_, _, -1), xt::all(), xt::range(_, _, -1)}));
 }
 
 TEST(Slice, TakesSlicesKnownAtRunTime) {
@@ -60,7 +54,8 @@ TEST(Slice, TakesSlicesKnownAtRunTime) {
 }
 
 /// What Python's x[start:stop:step] selects of n elements, by its definition (language reference, "Sequences").
-Values selected(std::int64_t n, std::optional<std::int64_t> start, std::optional<std::int64_t> stop, std::int64_t step) {
+Values selected(std::int64_t n, std::optional<std::int64_t> start, std::optional<std::int64_t> stop,
+                std::int64_t step) {
   Values result;
   const auto bound = [n](std::int64_t at) { return at < 0 ? at + n : at; };
   if (step > 0) {
@@ -68,7 +63,8 @@ Values selected(std::int64_t n, std::optional<std::int64_t> start, std::optional
     for (std::int64_t i = first; i < std::min(last, n); i += step) result.push_back(static_cast<double>(i + 1));
   } else {
     const std::int64_t first = start ? std::min(bound(*start), n - 1) : n - 1, last = stop ? bound(*stop) : -1;
-    for (std::int64_t i = first; i > std::max<std::int64_t>(last, -1); i += step) result.push_back(static_cast<double>(i + 1));
+    for (std::int64_t i = first; i > std::max<std::int64_t>(last, -1); i += step)
+      result.push_back(static_cast<double>(i + 1));
   }
   return result;
 }
@@ -79,9 +75,12 @@ TEST(Slice, RangesClampAsPythons) {
       for (std::int64_t stop = -8; stop <= 8; ++stop)
         for (const std::int64_t step : {-7, -3, -2, -1, 1, 2, 3, 7}) {
           const Tensor x = numbered({n});
-          ASSERT_EQ(values(x.slice(xt::range(start, stop, step))), selected(n, start, stop, step)) << n << ": " << start << ':' << stop << ':' << step;
-          ASSERT_EQ(values(x.slice(xt::range(_, stop, step))), selected(n, {}, stop, step)) << n << ": :" << stop << ':' << step;
-          ASSERT_EQ(values(x.slice(xt::range(start, _, step))), selected(n, start, {}, step)) << n << ": " << start << "::" << step;
+          ASSERT_EQ(values(x.slice(xt::range(start, stop, step))), selected(n, start, stop, step))
+              << n << ": " << start << ':' << stop << ':' << step;
+          ASSERT_EQ(values(x.slice(xt::range(_, stop, step))), selected(n, {}, stop, step))
+              << n << ": :" << stop << ':' << step;
+          ASSERT_EQ(values(x.slice(xt::range(start, _, step))), selected(n, start, {}, step))
+              << n << ": " << start << "::" << step;
           ASSERT_EQ(values(x.slice(xt::range(_, _, step))), selected(n, {}, {}, step));
           if (step == 1) {
             ASSERT_EQ(values(x.slice(xt::range(start, stop))), selected(n, start, stop, 1));
@@ -90,7 +89,8 @@ TEST(Slice, RangesClampAsPythons) {
 }
 
 TEST(Slice, BoundsAndStepsMayBeAsLargeAsTheyAre) {
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(),
+                         least = std::numeric_limits<std::int64_t>::min();
   const Tensor x = numbered({5, 2});
   EXPECT_EQ(values(x.slice(xt::range(least, most))), values(x));
   EXPECT_EQ(values(x.slice(xt::range(1, most, most))), (Values{3, 4}));

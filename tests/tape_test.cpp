@@ -6,19 +6,13 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <tests/support/values.hpp>
 #include <thread>
 
 using namespace xgrad;
+using namespace xgrad::test;
 
 namespace {
-
-using Values = std::vector<double>;
-
-Values values(const Tensor& x) {
-  const Tensor wide = x.to(DType::float64);
-  const auto array = wide.array<double>();
-  return {array.begin(), array.end()};
-}
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int many = 100000;  // nothing is pooled, or everything is watched
@@ -134,7 +128,7 @@ TEST(Tape, AMillionDroppedForwardPassesTakeNoMemory) {
   const auto pass = [&] { return sum(tanh(x * w)); };
   for (int i = 0; i < 1000; ++i) pass();
   const MemoryStatistics before = memory_statistics();
-  for (int i = 0; i < many / 2; ++i) pass();               // never read
+  for (int i = 0; i < many / 2; ++i) pass();             // never read
   for (int i = 0; i < many / 2; ++i) pass().evaluate();  // computed, then dropped
   EXPECT_EQ(memory_statistics().in_use, before.in_use);
   EXPECT_LE(memory_statistics().peak_in_use, before.peak_in_use + 4096);
@@ -197,7 +191,8 @@ std::size_t peak_of_backward(int n) {
 TEST(Tape, BackwardTakesAFewTimesTheMemoryOfForward) {
   // Larger than any peak before, so that it is a peak of its own.
   const std::size_t enough = memory_statistics().peak_in_use / 4096 + 10000;
-  const std::size_t one = peak_of_backward(static_cast<int>(enough)), two = peak_of_backward(static_cast<int>(2 * enough));
+  const std::size_t one = peak_of_backward(static_cast<int>(enough)),
+                    two = peak_of_backward(static_cast<int>(2 * enough));
   EXPECT_LE(one, 3 * enough * 4096);
   EXPECT_LE(two, 2 * one + one / 4);
 }

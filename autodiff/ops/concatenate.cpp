@@ -39,7 +39,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
     if (tensor.dim() == 0) throw std::invalid_argument("concatenate: a scalar, of shape (), has no axis; use stack");
     dtype = promote(dtype, tensor.dtype());
   }
-  const auto along = static_cast<std::size_t>(normalize_axis("concatenate", axis, tensors.front().dim()));
+  const auto along = static_cast<std::size_t>(normalize_axis("concatenate", axis, tensors.front().shape()));
   Shape shape = tensors.front().shape();
   shape[along] = 0;
   std::vector<Tensor> inputs;

@@ -160,7 +160,7 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t low,
 std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indices, std::int64_t axis) {
   detail::check_defined(op, x);
   detail::check_defined(op, indices);
-  const std::int64_t along = normalize_axis(op, axis, x.dim());
+  const std::int64_t along = normalize_axis(op, axis, x.shape());
   const std::int64_t extent = x.shape(along);
   check_indices(op, indices, -extent, extent, "axis " + std::to_string(along) + " of shape " + to_string(x.shape()));
   return static_cast<std::size_t>(along);

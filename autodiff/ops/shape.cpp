@@ -125,7 +125,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
   check_defined("transpose", x);
   std::vector<std::int64_t> order;
-  for (const std::int64_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.dim()));
+  for (const std::int64_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.shape()));
   std::vector<bool> seen(x.dim(), false);
   for (const std::int64_t axis : order) seen[static_cast<std::size_t>(axis)] = true;
   if (order.size() != x.dim() || std::find(seen.begin(), seen.end(), false) != seen.end())
@@ -173,7 +173,7 @@ Tensor squeeze(const Tensor& x, const Axes& axes) {
   if (axes.all()) {
     for (std::size_t i = 0; i < x.dim(); ++i) drop[i] = x.shape()[i] == 1;
   } else {
-    for (const std::int64_t axis : axes.normalize("squeeze", x.dim())) {
+    for (const std::int64_t axis : axes.normalize("squeeze", x.shape())) {
       const auto i = static_cast<std::size_t>(axis);
       if (x.shape()[i] != 1)
         throw std::invalid_argument("squeeze: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) +
@@ -205,10 +205,10 @@ Tensor flatten(const Tensor& x, std::int64_t start_axis) {
   check_defined("flatten", x);
   if (x.dim() == 0) {
     if (start_axis != 0 && start_axis != -1)
-      throw std::invalid_argument("flatten: axis " + std::to_string(start_axis) + " is out of range for a tensor of rank 0");
+      throw std::invalid_argument("flatten: axis " + std::to_string(start_axis) + " is out of range for shape ()");
     return reshape_as("flatten", x, {1});
   }
-  const auto start = static_cast<std::size_t>(normalize_axis("flatten", start_axis, x.dim()));
+  const auto start = static_cast<std::size_t>(normalize_axis("flatten", start_axis, x.shape()));
   Shape shape(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(start));
   std::int64_t rest = 1;
   for (std::size_t i = start; i < x.dim(); ++i) rest *= x.shape()[i];

@@ -190,7 +190,7 @@ Tensor to_floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(D
 template <class O>
 Tensor along_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
   detail::check_defined(op, x);
-  auto along = std::make_shared<const O>(normalize_axis(op, axis, x.dim()));
+  auto along = std::make_shared<const O>(normalize_axis(op, axis, x.shape()));
   const Tensor input = to_floating(x);
   return detail::record(std::move(along), {&input, 1}, x.shape(), input.dtype());
 }
@@ -199,7 +199,7 @@ Tensor along_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("logsumexp", x);
-  std::vector<std::int64_t> normalized = axes.normalize("logsumexp", x.dim());
+  std::vector<std::int64_t> normalized = axes.normalize("logsumexp", x.shape());
   const Tensor input = to_floating(x);
   return detail::reduce<LogSumExp>(input, std::move(normalized), keepdims, input.dtype());
 }
