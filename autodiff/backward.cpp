@@ -223,19 +223,21 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   }
   Replay replay(outputs);
 
-  const auto is_input = [](const Tensor& input, const Node* node) {
-    return node == input.node() || (node->leaf && node->leaf == input.node()->leaf);
+  // A leaf assigned to in between appears as several nodes, so it goes by what they share.
+  const auto identity = [](const Node* node) -> const void* {
+    return node->leaf ? static_cast<const void*>(node->leaf.get()) : node;
   };
+  std::unordered_map<const void*, std::vector<std::size_t>> targets;
+  for (std::size_t i = 0; i < inputs.size(); ++i) targets[identity(inputs[i].node())].push_back(i);
   std::vector<Tensor> gradients(inputs.size());
   {
     GradMode mode(options.create_graph);
-    replay.prune([&](const Node* node) {
-      return std::any_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return is_input(input, node); });
-    });
+    replay.prune([&](const Node* node) { return targets.contains(identity(node)); });
     for (std::size_t i = 0; i < outputs.size(); ++i) replay.seed(detail::resolve(outputs[i].node()), seeds[i]);
     replay.run([&](Node* node, const Tensor& g) {
-      for (std::size_t i = 0; i < inputs.size(); ++i)
-        if (is_input(inputs[i], node)) gradients[i] = gradients[i].defined() ? add(gradients[i], g) : g;
+      const auto found = targets.find(identity(node));
+      if (found == targets.end()) return;
+      for (const std::size_t i : found->second) gradients[i] = gradients[i].defined() ? add(gradients[i], g) : g;
     });
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)

@@ -53,18 +53,22 @@ struct Numeric {
   double value = 0;
   double truncation = 0;  ///< estimated error of the stencil
   double rounding = 0;    ///< error of the differences' arithmetic
+  double least = 0;       ///< what that is with the longest step
 };
 
 // Steps from the most exact on: a shorter one is tried where a kink or the end of the domain is near.
 constexpr double steps[] = {1e-3, 1e-5, 1e-6};
 
+/// The error of differences of values about `magnitude` large.
+double rounding(double magnitude, double step) { return 16 * std::numeric_limits<double>::epsilon() * magnitude / step; }
+
 /// The derivative at 0 of `f`, whose values are about `magnitude` large, by a stencil of six points; the one of four
 /// points beside it estimates the error.
 template <class F>
-Numeric differentiate(const F& f, double step, double magnitude) {
+Numeric differentiate(const F& f, double step, double longest, double magnitude) {
   const double d1 = f(step) - f(-step), d2 = f(2 * step) - f(-2 * step), d3 = f(3 * step) - f(-3 * step);
   const double six = (45 * d1 - 9 * d2 + d3) / (60 * step), four = (8 * d1 - d2) / (12 * step);
-  return {six, std::abs(six - four), 16 * std::numeric_limits<double>::epsilon() * magnitude / step};
+  return {six, std::abs(six - four), rounding(magnitude, step), rounding(magnitude, longest)};
 }
 
 class Checker {
@@ -95,7 +99,8 @@ class Checker {
         return fail("the output at index " + index_text(static_cast<std::int64_t>(o), shape_) + " is " + text(first[o]));
 
     record();
-    const Values v = signs(first.size());
+    Values v = signs(first.size());
+    even_out(v, first);
     const std::vector<Values> gradient = backward(v);
     if (const std::string why = check_linear(v, gradient); !why.empty()) return fail(why);
     if (!projection_agrees(first, v, gradient))
@@ -149,6 +154,14 @@ class Checker {
     return result;
   }
 
+  /// Weighs large outputs less, so that they do not hide what is wrong with the others.
+  static void even_out(Values& weights, const Values& output) {
+    const auto size = [&](std::size_t o) { return std::max(1.0, std::abs(output[o])); };
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t o = 0; o < output.size(); ++o) least = std::min(least, size(o));
+    for (std::size_t o = 0; o < output.size(); ++o) weights[o] *= least / size(o);
+  }
+
   std::string check_linear(const Values& v, const std::vector<Values>& gradient) {
     const Values w = signs(v.size());
     Values both = v;
@@ -173,36 +186,40 @@ class Checker {
   /// The bound on |analytic - numeric|. A stencil whose own error is large proves nothing, so little of it is allowed.
   double bound(double analytic, const Numeric& numeric) const {
     const double base = options_.atol + options_.rtol * std::max(std::abs(analytic), std::abs(numeric.value));
-    return base + std::min(numeric.truncation, 10 * base) + numeric.rounding;
+    return base + std::min(numeric.truncation, 10 * base) + std::min(numeric.rounding, numeric.least + 10 * base);
   }
   bool agrees(double analytic, const Numeric& numeric) const {
     return std::isfinite(analytic) && std::isfinite(numeric.value) && std::abs(analytic - numeric.value) <= bound(analytic, numeric);
   }
 
-  /// One random direction against one random cotangent: cheap, and blind to hardly anything.
+  /// One random direction of each input against one random cotangent: cheap, and blind to hardly anything.
   bool projection_agrees(const Values& output, const Values& v, const std::vector<Values>& gradient) {
-    std::vector<Values> direction;
-    double analytic = 0, magnitude = 0;
+    double magnitude = 0;
+    for (std::size_t o = 0; o < output.size(); ++o) magnitude += std::abs(output[o] * v[o]);
     for (std::size_t i = 0; i < checked_.size(); ++i) {
       const Values& x = values_[checked_[i]];
-      Values u = signs(x.size());
-      for (std::size_t j = 0; j < x.size(); ++j) u[j] *= std::max(1.0, std::abs(x[j]));
-      analytic += dot(gradient[i], u);
-      direction.push_back(std::move(u));
-    }
-    for (std::size_t o = 0; o < output.size(); ++o) magnitude += std::abs(output[o] * v[o]);
-    const auto along = [&](double t) {
-      std::vector<Tensor> moved = given_;
-      for (std::size_t i = 0; i < checked_.size(); ++i) {
-        Values x = values_[checked_[i]];
-        for (std::size_t j = 0; j < x.size(); ++j) x[j] += t * direction[i][j];
-        moved[checked_[i]] = tensor_of(x, given_[checked_[i]].shape());
+      if (x.empty()) continue;
+      Values direction = signs(x.size());
+      // Shorter where the gradient is large, lest it hide the others, as far as the differences still tell them apart.
+      const double even = 10 * (options_.atol + rounding(magnitude, step(steps[0]))) / options_.rtol;
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        const double scale = std::max(1.0, std::abs(x[j])), slope = std::abs(gradient[i][j]) * scale;
+        direction[j] *= slope > even ? scale * even / slope : scale;
       }
-      return dot(evaluate(moved), v);
-    };
-    return std::any_of(std::begin(steps), std::end(steps), [&](double h) {
-      return agrees(analytic, differentiate(along, step(h), magnitude));
-    });
+      const auto along = [&](double t) {
+        std::vector<Tensor> inputs = given_;
+        Values moved = x;
+        for (std::size_t j = 0; j < x.size(); ++j) moved[j] += t * direction[j];
+        inputs[checked_[i]] = tensor_of(moved, given_[checked_[i]].shape());
+        return dot(evaluate(inputs), v);
+      };
+      const double analytic = dot(gradient[i], direction);
+      if (std::none_of(std::begin(steps), std::end(steps), [&](double h) {
+            return agrees(analytic, differentiate(along, step(h), step(steps[0]), magnitude));
+          }))
+        return false;
+    }
+    return true;
   }
 
   /// All outputs with one element of one input moved by `t`.
@@ -241,7 +258,7 @@ class Checker {
               const auto n = static_cast<int>(std::lround(t / h));
               return at[n < 0 ? n + 3 : n + 2][o];
             };
-            best[o] = differentiate(value, h, std::abs(output[o]));
+            best[o] = differentiate(value, h, step(steps[0]) * scale, std::abs(output[o]));
             good[o] = agrees(rows[o][i][j], best[o]);
           }
           if (std::all_of(good.begin(), good.end(), [](bool ok) { return ok; })) break;

@@ -99,6 +99,10 @@ void Node::dispose(Node* node) {
   dying = nullptr;
 }
 
+Node::~Node() {
+  if (Buffer* buffer = packed.load(std::memory_order_relaxed); buffer && buffer->release()) Buffer::dispose(buffer);
+}
+
 Array Node::array() const {
   return {value.buffer ? static_cast<std::byte*>(value.buffer->data()) + value.offset * static_cast<std::int64_t>(size_of(dtype))
                        : nullptr,

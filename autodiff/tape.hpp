@@ -4,6 +4,7 @@
 
 #include <autodiff/evaluate/buffer.hpp>
 #include <autodiff/tensor.hpp>
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -119,10 +120,12 @@ struct Node : Counted {
   std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
   std::uint64_t pending_bytes = 0;
   std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
-  Value value;
+  Value value;                   ///< once set it stays, for other threads may be reading it
+  std::atomic<Buffer*> packed{nullptr};  ///< the same values row-major, made when first asked for where `value` is not
   Ref<Leaf> leaf;                ///< of a leaf that gathers gradients
   Ref<Node> current;             ///< of a leaf that was made assignable: its value of now, which recordings refer to
 
+  ~Node();
   /// Destroys the node and whatever hung on it alone, without recursion.
   static void dispose(Node* node);
   // Nodes come and go by the million: each thread keeps the memory of its dead ones.

@@ -38,11 +38,10 @@ Node& leaf_of(std::string_view op, const Tensor& tensor) {
   return node;
 }
 
-Value contiguous_value(const Tensor& tensor) {
+Value contiguous_value_of(const Tensor& tensor) {
   Node* node = resolve(tensor.node());
   evaluate(node);
-  make_contiguous(*node);
-  return node->value;
+  return contiguous_value(*node);
 }
 
 void assign_value(std::string_view op, Tensor& leaf, const Tensor& value, bool keep_dtype) {
@@ -55,7 +54,7 @@ void assign_value(std::string_view op, Tensor& leaf, const Tensor& value, bool k
   const DType dtype = keep_dtype ? node.dtype : value.dtype();
   if (node.requires_grad && !is_floating(dtype))
     throw std::invalid_argument(std::string(op) + ": a leaf that requires gradients cannot become " + std::string(name_of(dtype)));
-  Value next = contiguous_value(value.to(dtype));
+  Value next = contiguous_value_of(value.to(dtype));
   node.dtype = dtype;
   renew(node, std::move(next));
 }
@@ -71,10 +70,10 @@ struct Detach : ViewOp {
 
 }  // namespace
 
-Tensor make_leaf(Shape shape, DType dtype, const std::function<void(void*)>& fill) {
+Tensor make_leaf(Shape shape, DType dtype, void*& values) {
   check_shape("Tensor", shape);
   Value value{Buffer::allocate(static_cast<std::size_t>(size_of(shape)) * size_of(dtype)), 0, contiguous_strides(shape), true};
-  fill(value.buffer->data());
+  values = value.buffer->data();
   return Tensor(leaf_node(shape, dtype, std::move(value)));
 }
 
@@ -129,15 +128,13 @@ const void* Tensor::data(DType dtype) const {
     throw std::invalid_argument("array: the tensor of shape " + to_string(node_->shape) + " is " +
                                 std::string(name_of(node_->dtype)) + ", not " + std::string(name_of(dtype)) +
                                 "; convert it with to(DType::" + std::string(name_of(dtype)) + (dtype == DType::bool_ ? "_)" : ")"));
-  detail::Node& node = *detail::resolve(node_.get());
-  detail::evaluate(&node);
-  detail::make_contiguous(node);
-  return node.array().data;
+  const detail::Value value = detail::contiguous_value_of(*this);
+  return static_cast<std::byte*>(value.buffer->data()) + value.offset * static_cast<std::int64_t>(size_of(dtype));
 }
 
 std::shared_ptr<const void> Tensor::keep() const {
   // Evaluates first, for callers ask for this and the values in no particular order.
-  return {nullptr, [buffer = detail::contiguous_value(*this).buffer](const void*) {}};
+  return {nullptr, [buffer = detail::contiguous_value_of(*this).buffer](const void*) {}};
 }
 
 double Tensor::item_double() const {
@@ -178,11 +175,10 @@ Tensor& Tensor::set_requires_grad(bool requires_grad) {
   if (requires_grad && !is_floating(node.dtype))
     throw std::invalid_argument("set_requires_grad: the tensor is " + std::string(name_of(node.dtype)) +
                                 "; only float32 and float64 carry gradients, convert it with to(DType::float32)");
-  detail::make_contiguous(*detail::resolve(&node));
   if (!node.leaf) node.leaf = detail::Ref<detail::Leaf>(new detail::Leaf);
   node.requires_grad = requires_grad;
   const bool unused = !node.current && node.references() == 1;
-  detail::renew(node, detail::resolve(&node)->value);
+  detail::renew(node, detail::contiguous_value(*detail::resolve(&node)));
   if (unused) node.value = {};  // nothing recorded needs it
   return *this;
 }

@@ -4,7 +4,6 @@
 #include <autodiff/detail/xt.hpp>
 #include <autodiff/dtype.hpp>
 #include <autodiff/shape.hpp>
-#include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
@@ -23,9 +22,12 @@ struct Node;
 template <>
 void Ref<Node>::reset() noexcept;
 
-/// A constant leaf of row-major values; `fill` writes them all.
-Tensor make_leaf(Shape shape, DType dtype, const std::function<void(void*)>& fill);
+/// A constant leaf; its row-major elements are yet to be written to `values`.
+Tensor make_leaf(Shape shape, DType dtype, void*& values);
 Tensor make_leaf_copy(Shape shape, DType dtype, const void* values);
+/// As the first, `fill(void*)` writing them.
+template <class F>
+Tensor make_leaf(Shape shape, DType dtype, const F& fill);
 }  // namespace detail
 
 /// An xtensor expression of numbers.
@@ -81,12 +83,13 @@ class Tensor {
     *this = detail::make_leaf_copy({}, dtype_of<T>, &element);
   }
   /// A vector or, from nested lists of equal lengths, a matrix or a stack of matrices.
+  /// Throws std::invalid_argument for other nested lists.
   template <Number T>
-  Tensor(std::initializer_list<T> values) : Tensor(xt::xarray<T>(values)) {}
+  Tensor(std::initializer_list<T> values) : Tensor(from_lists<T>(1, values)) {}
   template <Number T>
-  Tensor(std::initializer_list<std::initializer_list<T>> values);
+  Tensor(std::initializer_list<std::initializer_list<T>> values) : Tensor(from_lists<T>(2, values)) {}
   template <Number T>
-  Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values);
+  Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values) : Tensor(from_lists<T>(3, values)) {}
 
   bool defined() const noexcept { return static_cast<bool>(node_); }
   const Shape& shape() const;
@@ -175,6 +178,8 @@ class Tensor {
   ~Tensor();
 
  private:
+  template <class T, class List>
+  static Tensor from_lists(std::size_t depth, const List& lists);
   std::shared_ptr<const void> keep() const;
   double item_double() const;
   std::int64_t item_int() const;
@@ -217,41 +222,72 @@ class Operand {
   std::int64_t integer_ = 0;
 };
 
-// Definitions of the templates above.
+// Definitions of the templates above. What xtensor would do by an assignment of its own takes long to compile, and is
+// left to expressions that need it.
+
+namespace detail {
+
+template <class F>
+Tensor make_leaf(Shape shape, DType dtype, const F& fill) {
+  void* values = nullptr;
+  Tensor leaf = make_leaf(std::move(shape), dtype, values);
+  fill(values);
+  return leaf;
+}
+
+[[noreturn]] void throw_ragged_list();
+
+/// Writes the numbers of nested lists one after another to `out`, checking the lengths of the lists.
+template <class Out, Number T>
+void write_lists(Out*& out, const std::int64_t*, T value) {
+  *out++ = static_cast<Out>(value);
+}
+template <class Out, class List>
+void write_lists(Out*& out, const std::int64_t* extents, std::initializer_list<List> lists) {
+  if (static_cast<std::int64_t>(lists.size()) != *extents) throw_ragged_list();
+  for (const List& list : lists) write_lists(out, extents + 1, list);
+}
+
+template <Number T>
+void measure_lists(std::int64_t*, T) {}
+template <class List>
+void measure_lists(std::int64_t* extents, std::initializer_list<List> lists) {
+  *extents = static_cast<std::int64_t>(lists.size());
+  if (lists.size() > 0) measure_lists(extents + 1, *lists.begin());
+}
+
+template <class E, class T>
+concept RowMajorContainer = std::is_base_of_v<xt::xcontainer<E>, E> && E::static_layout == xt::layout_type::row_major &&
+                            requires(const E& e) { { e.data() } -> std::convertible_to<const T*>; };
+
+}  // namespace detail
+
+template <class T, class List>
+Tensor Tensor::from_lists(std::size_t depth, const List& lists) {
+  Shape shape(depth, 0);
+  detail::measure_lists(shape.data(), lists);
+  return detail::make_leaf(shape, dtype_of<T>, [&](void* values) {
+    auto* out = static_cast<element_t<T>*>(values);
+    detail::write_lists(out, shape.data(), lists);
+  });
+}
 
 template <XtExpression E>
 Tensor::Tensor(const E& expression) {
   using T = element_t<typename E::value_type>;
   Shape shape(expression.dimension());
   for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = static_cast<std::int64_t>(expression.shape()[i]);
-  *this = detail::make_leaf(shape, dtype_of<T>, [&](void* values) {
-    const std::vector<std::size_t> extents(shape.begin(), shape.end());
-    auto target = xt::adapt<xt::layout_type::row_major>(static_cast<T*>(values), static_cast<std::size_t>(size_of(shape)),
-                                                        xt::no_ownership(), extents);
-    if constexpr (std::is_same_v<T, typename E::value_type>) xt::noalias(target) = expression;
-    else xt::noalias(target) = xt::cast<T>(expression);
-  });
-}
-
-namespace detail {
-[[noreturn]] void throw_ragged_list();
-}
-
-template <Number T>
-Tensor::Tensor(std::initializer_list<std::initializer_list<T>> values) {
-  for (const auto& row : values)
-    if (row.size() != values.begin()->size()) detail::throw_ragged_list();
-  *this = Tensor(xt::xarray<T>(values));
-}
-
-template <Number T>
-Tensor::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values) {
-  for (const auto& matrix : values) {
-    if (matrix.size() != values.begin()->size()) detail::throw_ragged_list();
-    for (const auto& row : matrix)
-      if (row.size() != values.begin()->begin()->size()) detail::throw_ragged_list();
+  if constexpr (detail::RowMajorContainer<E, T>) {
+    *this = detail::make_leaf_copy(std::move(shape), dtype_of<T>, expression.data());
+  } else {
+    *this = detail::make_leaf(shape, dtype_of<T>, [&](void* values) {
+      const std::vector<std::size_t> extents(shape.begin(), shape.end());
+      auto target = xt::adapt<xt::layout_type::row_major>(static_cast<T*>(values), static_cast<std::size_t>(size_of(shape)),
+                                                          xt::no_ownership(), extents);
+      if constexpr (std::is_same_v<T, typename E::value_type>) xt::noalias(target) = expression;
+      else xt::noalias(target) = xt::cast<T>(expression);
+    });
   }
-  *this = Tensor(xt::xarray<T>(values));
 }
 
 }  // namespace xgrad

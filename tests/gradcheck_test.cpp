@@ -195,6 +195,42 @@ TEST(Gradcheck, SmallErrorsAreFound) {
       gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * 2 * x + 1e-5 * g; }), {random({3})}));
 }
 
+/// The value of `x`, with the gradient of 0.5 · x.
+Tensor half_wrong(const Tensor& x) { return 0.5 * x + (0.5 * x).detach(); }
+
+TEST(Gradcheck, LargeGradientsAndValuesDoNotHideWhatIsWrongWithOthers) {
+  const Tensor x = random({8});
+  const Inputs inputs{random({4}), random({4}, 2)};
+  const auto half = xt::range(0, 4), other = xt::range(4, 8);
+  for (const double large : {1.0, 1e3, 1e6, 1e8}) {
+    EXPECT_FALSE(gradcheck([=](const Inputs& in) { return sum(large * sin(in[0]) + half_wrong(in[1])); }, inputs)) << large;
+    EXPECT_FALSE(gradcheck([=](const Inputs& in) { return concatenate({large * sin(in[0]), half_wrong(in[1])}); }, inputs)) << large;
+    EXPECT_TRUE(gradcheck([=](const Inputs& in) { return sum(large * sin(in[0]) + in[1]); }, inputs)) << large;
+  }
+  for (const double large : {1.0, 1e3, 1e6})  // within one input
+    EXPECT_FALSE(gradcheck([=](const Inputs& in) { return sum(large * sin(in[0].slice(half)) + half_wrong(in[0].slice(other))); }, {x})) << large;
+  for (const double offset : {1e3, 1e6, 1e9})
+    EXPECT_FALSE(gradcheck([=](const Inputs& in) { return half_wrong(in[0]) + offset; }, {random({4})})) << offset;
+}
+
+TEST(Gradcheck, AWrongEntryAmongThousandsIsFoundAndNamed) {
+  const GradcheckResult result = gradcheck(
+      [](const Inputs& in) { return sum(square(in[0])) + half_wrong(in[0].slice(11, 7)); }, {random({40, 50})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "1 of 2000 entries");
+  EXPECT_REPORT(result, "input 0 of shape (40, 50), index (11, 7), output index ()");
+}
+
+TEST(Gradcheck, AGradientThatIsRightTakesFewCalls) {
+  int calls = 0;
+  const auto f = [&calls](const Inputs& in) {
+    ++calls;
+    return in[0] * exp(in[1]);
+  };
+  EXPECT_TRUE(gradcheck(f, {random({30, 40}), random({40}, 2)}));
+  EXPECT_LE(calls, 15);  // six for each input's differences, and those for determinism and the recording
+}
+
 TEST(Gradcheck, AMissingGradientIsFound) {
   const GradcheckResult detached = gradcheck([](const Inputs& in) { return in[0].detach() * 2; }, {ones({2})});
   EXPECT_FALSE(detached);

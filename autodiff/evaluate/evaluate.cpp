@@ -45,15 +45,21 @@ bool is_contiguous(const Shape& shape, const Strides& strides) {
   return true;
 }
 
+Value packed_value(const Node& node) {
+  Value value = fresh_value(node);
+  copy_contiguous(node.array(), value.buffer->data());
+  return value;
+}
+
 void compute_view(Node& node) {
-  Node& from = *node.inputs.span()[0].node();
+  const Node& from = *node.inputs.span()[0].node();
   const auto& op = static_cast<const ViewOp&>(*node.op);
   Value value;
   value.buffer = from.value.buffer;
   if (!op.view(from.shape, from.value, node.shape, value)) {
-    make_contiguous(from);
-    value.buffer = from.value.buffer;
-    op.view(from.shape, from.value, node.shape, value);
+    const Value packed = packed_value(from);
+    value.buffer = packed.buffer;
+    op.view(from.shape, packed, node.shape, value);
   }
   value.contiguous = is_contiguous(node.shape, value.strides);
   node.value = std::move(value);
@@ -113,11 +119,17 @@ void evaluate(std::span<Node* const> roots) {
   }
 }
 
-void make_contiguous(Node& node) {
-  if (node.value.contiguous) return;
-  Value value = fresh_value(node);
-  copy_contiguous(node.array(), value.buffer->data());
-  node.value = std::move(value);
+Value contiguous_value(Node& node) {
+  if (node.value.contiguous) return node.value;
+  Buffer* packed = node.packed.load(std::memory_order_acquire);
+  if (!packed) {
+    const Value value = packed_value(node);
+    if (node.packed.compare_exchange_strong(packed, value.buffer.get(), std::memory_order_acq_rel)) {
+      packed = value.buffer.get();
+      packed->acquire();
+    }
+  }
+  return {Ref<Buffer>(packed), 0, contiguous_strides(node.shape), true};
 }
 
 }  // namespace detail

@@ -14,8 +14,9 @@ namespace detail {
 void evaluate(std::span<Node* const> roots);
 inline void evaluate(Node* root) { evaluate(std::span<Node* const>(&root, 1)); }
 
-/// Makes the value of a node row-major without gaps.
-void make_contiguous(Node& node);
+/// The value of a computed node, row-major without gaps. Memory of it is kept as long as the node; several threads may
+/// ask at once.
+Value contiguous_value(Node& node);
 
 /// Lets go of what led to a node, which it no longer needs.
 void forget(Node& node);
