@@ -39,13 +39,16 @@ struct Value {
 /// `n` row-major elements of each input to `n` elements of the output.
 using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t n);
 
+struct VectorKernel;
+
 }  // namespace detail
 
 /// What a node computes and how gradients flow through it. An op is immutable and may be shared by many nodes.
 class Op {
  public:
-  /// How the evaluator runs an op: elementwise ones it may group and run tile by tile, views it resolves to strides.
-  enum class Kind : std::uint8_t { elementwise, view, general };
+  /// How the evaluator runs an op: elementwise ones it may group and run tile by tile, with the sums of their values;
+  /// views it resolves to strides.
+  enum class Kind : std::uint8_t { elementwise, view, sum, general };
 
   virtual ~Op() = default;
   /// As the public function is called.
@@ -70,6 +73,9 @@ class ElementwiseOp : public Op {
   Kind kind() const final { return Kind::elementwise; }
   /// The kernel for inputs of `dtype` (that of the last input, where they differ).
   virtual detail::TileKernel kernel(DType dtype) const = 0;
+  /// As above, for steps that pass vectors on in registers: `accumulated` has a bit for each operand that is in them.
+  /// None where there is none for that.
+  virtual detail::VectorKernel vector_kernel(DType dtype, unsigned accumulated) const;
 };
 
 /// An op that shows its input's values in another order.

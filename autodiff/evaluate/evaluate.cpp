@@ -75,6 +75,89 @@ void compute_general(Node& node) {
   node.evaluated = true;
 }
 
+/// The buffer of an input that only this group holds and that nothing reads after item `i` is written; else a fresh one.
+Value output_value(const Node& node, std::size_t i, const Program& program, std::vector<Node*>& inputs) {
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Node* input = inputs[k];
+    if (input && input->value.contiguous && input->dtype == node.dtype && input->shape == node.shape && program.may_overwrite(i, k) &&
+        input->value.buffer && input->value.buffer->references() == 1) {
+      inputs[k] = nullptr;  // given away once
+      return input->value;
+    }
+  }
+  return fresh_value(node);
+}
+
+/// `is_stored(i)` says whether node i's value is needed elsewhere; the others stay without a value.
+template <class F>
+void run_group(const Pass& pass, const F& is_stored) {
+  const std::vector<Node*>& nodes = pass.nodes;
+  // Inputs may be shared with other threads, so they are looked up here rather than marked.
+  std::vector<Node*> inputs;
+  for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i]->place = static_cast<std::uint32_t>(i + 1);
+  const auto in_group = [&](const Node* node) {
+    return !node->evaluated && node->place != 0 && node->place <= nodes.size() && nodes[node->place - 1] == node;
+  };
+  for (Node* node : nodes)
+    for (const Tensor& operand : node->inputs.span())
+      if (!in_group(operand.node())) inputs.push_back(operand.node());
+  std::sort(inputs.begin(), inputs.end());
+  inputs.erase(std::unique(inputs.begin(), inputs.end()), inputs.end());
+  const auto register_of = [&](Node* node) {
+    if (in_group(node)) return static_cast<std::uint32_t>(inputs.size()) + node->place - 1;
+    return static_cast<std::uint32_t>(std::lower_bound(inputs.begin(), inputs.end(), node) - inputs.begin());
+  };
+
+  GroupTask task;
+  const bool is_sum = nodes.front()->op->kind() == Op::Kind::sum;  // of a value that is there
+  task.shape = is_sum ? nodes.front()->inputs.span()[0].shape() : nodes.front()->shape;
+  task.items.resize(nodes.size());
+  std::vector<std::uint32_t> uses(inputs.size(), 0);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const std::span<const Tensor> operands = std::as_const(nodes[i]->inputs).span();
+    GroupItem& item = task.items[i];
+    item.op = nodes[i]->op.get();
+    item.dtype = nodes[i]->dtype;
+    item.operand_dtype = operands.back().dtype();
+    item.arity = static_cast<std::uint8_t>(operands.size());
+    item.sum = fused_sum(*nodes[i]);
+    item.stored = item.sum.kind != FusedSum::Kind::none || is_stored(i);
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      item.operands[k] = register_of(operands[k].node());
+      if (item.operands[k] < inputs.size() && forgets(*nodes[i])) ++uses[item.operands[k]];
+    }
+  }
+  for (Node* node : nodes) node->place = 0;
+
+  std::vector<const std::byte*> data;
+  for (const Node* input : inputs) {
+    task.inputs.push_back(input->array());
+    data.push_back(static_cast<const std::byte*>(task.inputs.back().data));
+  }
+  const std::unique_ptr<const Program> program = compile(task);
+  for (std::size_t k = 0; k < inputs.size(); ++k)
+    if (inputs[k]->references() != uses[k] || inputs[k]->leaf) inputs[k] = nullptr;  // someone else holds it
+  std::vector<Value> values(nodes.size());
+  std::vector<std::byte*> outputs(nodes.size(), nullptr);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (task.items[i].stored) {
+      values[i] = output_value(*nodes[i], i, *program, inputs);
+      outputs[i] = static_cast<std::byte*>(values[i].buffer->data()) + values[i].offset * static_cast<std::int64_t>(size_of(nodes[i]->dtype));
+    }
+  program->run(data, outputs);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (task.items[i].stored) {
+      nodes[i]->value = std::move(values[i]);
+      nodes[i]->evaluated = true;
+    }
+}
+
+/// Elementwise nodes, and a sum like those that are taken along with them.
+bool is_group(const Node& node) {
+  if (node.op->kind() != Op::Kind::sum) return node.op->kind() == Op::Kind::elementwise;
+  return fused_sum(node).kind != FusedSum::Kind::none && node.inputs.span()[0].node()->value.contiguous;
+}
+
 /// Computes a pass. A value outlives it when anything holds the node but nodes of the pass that will let go of it; those
 /// that a backward may come through yet do not.
 void compute_group(const Pass& pass) {
@@ -89,9 +172,7 @@ void compute_group(const Pass& pass) {
     }
   }
   for (Node* node : pass.nodes) node->place = 0;
-  const auto stored = std::make_unique<bool[]>(pass.nodes.size());
-  for (std::size_t i = 0; i < pass.nodes.size(); ++i) stored[i] = pass.nodes[i]->references() > inside[i];
-  run_group(pass.nodes, {stored.get(), pass.nodes.size()});
+  run_group(pass, [&](std::size_t i) { return pass.nodes[i]->references() > inside[i]; });
 }
 
 }  // namespace
@@ -110,7 +191,7 @@ void evaluate(std::span<Node* const> roots) {
   if (std::all_of(roots.begin(), roots.end(), [](const Node* root) { return root->evaluated; })) return;
   for (const Pass& pass : plan(schedule(roots))) {
     Node& first = *pass.nodes.front();
-    if (first.op->kind() == Op::Kind::elementwise) compute_group(pass);
+    if (is_group(first)) compute_group(pass);
     else if (first.op->kind() == Op::Kind::view) compute_view(first);
     else compute_general(first);
     // In order: letting go of what led to one may destroy those before it.

@@ -1,13 +1,61 @@
-// A group of elementwise nodes computed in one pass.
+// A group of elementwise nodes computed in one pass, and the sums of their values.
 #pragma once
 
+#include <autodiff/evaluate/tiles.hpp>
 #include <autodiff/tape.hpp>
+#include <memory>
 #include <span>
+#include <vector>
 
 namespace xgrad::detail {
 
-/// Computes elementwise nodes of one shape, each after its inputs, tile by tile: what only they need never leaves the
-/// cache. `stored[i]` says whether node i's value is needed elsewhere; the others stay without a value.
-void run_group(std::span<Node* const> nodes, std::span<const bool> stored);
+/// A sum that can be taken in the pass that computes its terms: `all` of them, or those along the last axes (`rows`) or
+/// the first (`columns`). `length` is that of a row, or how many columns there are. What is summed in which order depends
+/// on the shape alone: however a value is computed, its sum has the same bits.
+struct FusedSum {
+  enum class Kind : std::uint8_t { none, all, rows, columns };
+  Kind kind = Kind::none;
+  std::size_t length = 0;
+  std::size_t last_axis = 0;  ///< extent of the last axis when it is long enough for blocks to start anew with it, else 0
+};
+
+/// What to compute for one node of a group.
+struct GroupItem {
+  const Op* op = nullptr;
+  DType dtype = DType::float32, operand_dtype = DType::float32;  ///< the latter of the last operand
+  std::uint32_t operands[3] = {0, 0, 0};  ///< an input, or the number of inputs + an item before
+  std::uint8_t arity = 0;
+  bool stored = false;  ///< needed when the group is done; a sum always is
+  FusedSum sum = {};
+};
+
+/// A group without its data. Items have one shape, but for sums; an item comes after those it needs.
+struct GroupTask {
+  Shape shape;
+  std::vector<Array> inputs;  ///< whose shapes and strides outlive the construction of a `Group`
+  std::vector<GroupItem> items;
+};
+
+/// The type whose vectors a node can be computed in: that of its operands, conditions aside; none when there is none.
+enum class VectorType : std::uint8_t { none, float32, float64 };
+VectorType vector_type(const ElementwiseOp& op, DType dtype, std::span<const DType> operands);
+
+/// How a group is run: compiled once, for any data of the same layout.
+class Program {
+ public:
+  virtual ~Program() = default;
+  /// `outputs` has a place for each item, null for those that are not stored.
+  virtual void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs) const = 0;
+  /// Whether an item may be written over an input of the same dtype and shape that lies row-major.
+  virtual bool may_overwrite(std::size_t item, std::size_t input) const = 0;
+};
+
+/// Chooses how.
+std::unique_ptr<const Program> compile(const GroupTask& task);
+
+/// For groups of one floating type: blocks of eight vectors go from step to step in registers.
+std::unique_ptr<const Program> compile_vectors(const GroupTask& task, VectorType type);
+/// For any dtypes; without sums.
+std::unique_ptr<const Program> compile_tiles(const GroupTask& task);
 
 }  // namespace xgrad::detail

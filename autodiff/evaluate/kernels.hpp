@@ -1,6 +1,7 @@
 // From the kernel an op states for one element, or one SIMD batch of them, to loops over tiles.
 #pragma once
 
+#include <autodiff/evaluate/vector.hpp>
 #include <autodiff/tape.hpp>
 #include <cstring>
 #include <type_traits>
@@ -44,10 +45,6 @@ xsimd::batch<T, A> by_element(const xsimd::batch<T, A>& x, F f) {
   for (T& value : values) value = f(value);
   return xsimd::batch<T, A>::load_aligned(values);
 }
-
-/// Kernels that no batch function serves say `static constexpr bool scalar = true`.
-template <class O>
-concept ScalarKernel = requires { requires O::scalar; };
 
 template <class O, class T, std::size_t... I>
 void same_type_kernel(const void* const* inputs, void* output, std::size_t n, std::index_sequence<I...>) {

@@ -1,16 +1,20 @@
 // From what has to be computed to the passes that compute it.
 #pragma once
 
+#include <autodiff/evaluate/group.hpp>
 #include <autodiff/tape.hpp>
 #include <span>
 #include <vector>
 
 namespace xgrad::detail {
 
-/// Nodes computed together: elementwise ones of one shape, or one node of another kind.
+/// Nodes computed together: elementwise ones of one shape and sums of their values, or one node of another kind.
 struct Pass {
   std::vector<Node*> nodes;  ///< in order of recording
 };
+
+/// How the sum of another node's values can be taken in that one's pass, if at all.
+FusedSum fused_sum(const Node& node);
 
 /// The passes that compute `nodes` (each after its inputs), in an order that respects their inputs and otherwise stays
 /// close to that of recording.

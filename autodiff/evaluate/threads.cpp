@@ -15,6 +15,14 @@ void set_num_threads(int threads) {
   if (openblas_set_num_threads) openblas_set_num_threads(threads);
 }
 
+namespace detail {
+
+void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context) {
+  for (std::size_t i = 0; i < count; ++i) f(context, i);
+}
+
+}  // namespace detail
+
 int num_threads() { return openblas_get_num_threads ? openblas_get_num_threads() : 1; }
 
 }  // namespace xgrad

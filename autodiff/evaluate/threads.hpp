@@ -1,9 +1,22 @@
 #pragma once
 
+#include <cstddef>
+
 namespace xgrad {
 
-/// Threads that BLAS may use; at least 1. Throws std::invalid_argument otherwise.
+/// Threads that computing may use, in the evaluator and in BLAS; at least 1. Results are the same bits for any number.
+/// Throws std::invalid_argument otherwise.
 void set_num_threads(int threads);
 int num_threads();
 
+namespace detail {
+
+/// Calls `f(context, i)` for 0 <= i < count, in any order, by several threads where that pays.
+void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context);
+template <class F>
+void parallel_for(std::size_t count, const F& f) {
+  parallel_for(count, [](const void* context, std::size_t i) { (*static_cast<const F*>(context))(i); }, &f);
+}
+
+}  // namespace detail
 }  // namespace xgrad

@@ -83,7 +83,9 @@ void with_element(std::size_t bytes, F&& f) {
 
 }  // namespace
 
-TileWalk::TileWalk(std::span<const Array> inputs, const Shape& shape) {
+TilePlan::TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_t constant_elements, std::size_t longest,
+                   std::vector<std::size_t> splits, std::size_t whole)
+    : splits_(std::move(splits)), constant_elements_(constant_elements) {
   const std::size_t rank = shape.size(), count = inputs.size();
   std::vector<std::int64_t> flat(count * rank);
   std::vector<std::int64_t*> strides(count);
@@ -97,66 +99,89 @@ TileWalk::TileWalk(std::span<const Array> inputs, const Shape& shape) {
   row_ = extents_.empty() ? 1 : static_cast<std::size_t>(extents_.back());
   // A long row is tiled by itself, so that what is contiguous along it is read in place.
   by_row_ = row_ >= 128;
+  if (whole != 0 && row_ % whole != 0 && row_ < size_ &&
+      std::none_of(splits_.begin(), splits_.end(), [this](std::size_t split) { return row_ % split == 0; }))
+    by_row_ = false;
 
-  pointers_.resize(count);
   sources_.resize(count);
-  std::size_t buffered = 0;
+  bool gathers = false;
   for (std::size_t a = 0; a < count; ++a) {
     Source& source = sources_[a];
-    source.data = static_cast<const std::byte*>(inputs[a].data);
     source.bytes = size_of(inputs[a].dtype);
     source.strides.assign(strides[a], strides[a] + extents_.size());
     const bool constant =
         std::all_of(source.strides.begin(), source.strides.end(), [](std::int64_t stride) { return stride == 0; });
-    source.access = constant                                                       ? Access::constant
+    source.access = constant                                                                     ? Access::constant
                     : inputs[a].contiguous && inputs[a].size == static_cast<std::int64_t>(size_) ? Access::direct
-                    : by_row_ && source.strides.back() == 1                        ? Access::direct_row
-                                                                                   : Access::gathered;
-    if (source.access == Access::constant || source.access == Access::gathered) ++buffered;
+                    : by_row_ && source.strides.back() == 1                                      ? Access::direct_row
+                    : by_row_ && source.strides.back() == 0                                      ? Access::row_constant
+                                                                                                 : Access::gathered;
+    const std::size_t elements =
+        source.access == Access::gathered ? std::min(tile_size, size_) : advances(a) ? 0 : constant_elements;
+    source.tile = scratch_bytes_;
+    scratch_bytes_ += (elements * source.bytes + Buffer::alignment - 1) / Buffer::alignment * Buffer::alignment;
+    gathers = gathers || source.access == Access::gathered;
   }
-  if (buffered == 0) return;
-  const std::size_t tile_bytes = bytes_of_tile(size_);
-  tiles_ = Buffer::allocate(buffered * tile_bytes);
-  std::byte* tile = static_cast<std::byte*>(tiles_->data());
-  for (std::size_t a = 0; a < count; ++a) {
-    Source& source = sources_[a];
-    if (source.access != Access::constant && source.access != Access::gathered) continue;
-    source.tile = tile;
-    pointers_[a] = tile;
-    tile += tile_bytes;
-    if (source.access == Access::constant && size_ > 0)
+  longest_ = gathers ? tile_size : longest;
+}
+
+TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
+                   std::size_t begin, std::size_t end)
+    : plan_(plan), data_(data), scratch_(scratch), pointers_(pointers), end_(end), first_(begin) {
+  for (std::size_t a = 0; a < plan.sources_.size(); ++a) {
+    const TilePlan::Source& source = plan.sources_[a];
+    if (source.access == TilePlan::Access::direct || source.access == TilePlan::Access::direct_row) continue;
+    pointers_[a] = scratch + source.tile;
+    if (source.access == TilePlan::Access::constant && begin < end)
       with_element(source.bytes, [&](auto type) {
         using T = decltype(type);
-        std::fill_n(reinterpret_cast<T*>(source.tile), std::min(size_, tile_size), *reinterpret_cast<const T*>(source.data));
+        std::fill_n(reinterpret_cast<T*>(scratch + source.tile), plan.constant_elements_, *reinterpret_cast<const T*>(data[a]));
       });
   }
 }
 
+std::int64_t TileWalk::row_offset(const TilePlan::Source& source) const {
+  std::int64_t offset = 0;
+  std::size_t rest = first_ / plan_.row_;
+  for (std::size_t i = plan_.extents_.size() - 1; i-- > 0;) {
+    const auto extent = static_cast<std::size_t>(plan_.extents_[i]);
+    offset += static_cast<std::int64_t>(rest % extent) * source.strides[i];
+    rest /= extent;
+  }
+  return offset;
+}
+
 bool TileWalk::next() {
+  using Access = TilePlan::Access;
   first_ += count_;
-  if (first_ >= size_) return false;
-  count_ = std::min(tile_size, by_row_ ? row_ - first_ % row_ : size_ - first_);
-  for (std::size_t a = 0; a < sources_.size(); ++a) {
-    const Source& source = sources_[a];
+  if (first_ >= end_) return false;
+  count_ = std::min(plan_.longest_, end_ - first_);
+  const std::size_t in_row = plan_.by_row_ ? first_ % plan_.row_ : 0;
+  if (plan_.by_row_) count_ = std::min(count_, plan_.row_ - in_row);
+  for (const std::size_t split : plan_.splits_) count_ = std::min(count_, split - first_ % split);
+  const std::size_t row = plan_.by_row_ ? first_ / plan_.row_ : 0;
+  for (std::size_t a = 0; a < plan_.sources_.size(); ++a) {
+    const TilePlan::Source& source = plan_.sources_[a];
+    const auto bytes = static_cast<std::int64_t>(source.bytes);
     if (source.access == Access::direct) {
-      pointers_[a] = source.data + first_ * source.bytes;
+      pointers_[a] = data_[a] + first_ * source.bytes;
     } else if (source.access == Access::direct_row) {
-      auto offset = static_cast<std::int64_t>(first_ % row_);
-      std::size_t rest = first_ / row_;
-      for (std::size_t i = extents_.size() - 1; i-- > 0;) {
-        const auto extent = static_cast<std::size_t>(extents_[i]);
-        offset += static_cast<std::int64_t>(rest % extent) * source.strides[i];
-        rest /= extent;
-      }
-      pointers_[a] = source.data + offset * static_cast<std::int64_t>(source.bytes);
+      pointers_[a] = data_[a] + (row_offset(source) + static_cast<std::int64_t>(in_row)) * bytes;
+    } else if (source.access == Access::row_constant && row != row_at_) {
+      with_element(source.bytes, [&](auto type) {
+        using T = decltype(type);
+        std::fill_n(reinterpret_cast<T*>(scratch_ + source.tile), plan_.constant_elements_,
+                    *reinterpret_cast<const T*>(data_[a] + row_offset(source) * bytes));
+      });
     } else if (source.access == Access::gathered) {
       with_element(source.bytes, [&](auto type) {
         using T = decltype(type);
-        gather(reinterpret_cast<const T*>(source.data), source.strides.data(), extents_, first_, count_,
-               reinterpret_cast<T*>(source.tile));
+        gather(reinterpret_cast<const T*>(data_[a]), source.strides.data(), plan_.extents_, first_, count_,
+               reinterpret_cast<T*>(scratch_ + source.tile));
       });
     }
   }
+  row_at_ = row;
   return true;
 }
 

@@ -8,43 +8,66 @@
 
 namespace xgrad::detail {
 
-/// Elements of a tile.
+/// Elements of a tile that inputs are copied into.
 constexpr std::size_t tile_size = 512;
-/// Bytes enough for a tile of any dtype, when there are `size` elements in all; whole cache lines.
-constexpr std::size_t bytes_of_tile(std::size_t size) { return ((size < tile_size ? size : tile_size) * 8 + 63) / 64 * 64 + 64; }
 
-/// Walks over inputs broadcast to one shape. Each step shows the next elements, in row-major order, of every input: in
-/// place where they lie together, else copied into a tile.
-class TileWalk {
+/// How inputs broadcast to one shape are walked over: what is known before their values are.
+class TilePlan {
  public:
-  /// Refers to the values of `inputs`, which broadcast to `shape`.
-  TileWalk(std::span<const Array> inputs, const Shape& shape);
+  TilePlan() = default;
+  /// Of `inputs`, whose data does not matter yet and which broadcast to `shape`. A tile of equal elements holds
+  /// `constant_elements` and does not advance; no tile is longer than `longest`, nor crosses a multiple of any of
+  /// `splits`. Tiles shorter than that hold a multiple of `whole` elements, if it is not 0.
+  TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_t constant_elements, std::size_t longest,
+           std::vector<std::size_t> splits = {}, std::size_t whole = 0);
 
-  /// To the next tile; false after the last.
-  bool next();
-  /// Position of the tile's first element.
-  std::size_t first() const { return first_; }
-  /// Elements of the tile, at most `tile_size`.
-  std::size_t count() const { return count_; }
-  /// Where the tile of each input starts.
-  std::span<const void* const> pointers() const { return pointers_; }
+  std::size_t size() const { return size_; }
+  std::size_t inputs() const { return sources_.size(); }
+  /// Bytes of working memory a walk needs; whole cache lines.
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+  /// Whether the pointer of an input advances with the elements of a tile.
+  bool advances(std::size_t input) const { return sources_[input].access != Access::constant && sources_[input].access != Access::row_constant; }
 
  private:
-  enum class Access : std::uint8_t { direct, direct_row, constant, gathered };
+  friend class TileWalk;
+  enum class Access : std::uint8_t { direct, direct_row, constant, row_constant, gathered };
   struct Source {
-    const std::byte* data = nullptr;
-    std::size_t bytes = 0;
-    std::byte* tile = nullptr;
+    std::size_t bytes = 0;         ///< of an element
+    std::size_t tile = 0;          ///< where in the working memory
     Access access = Access::direct;
     std::vector<std::int64_t> strides;
   };
 
   std::vector<std::int64_t> extents_;  ///< neighbouring axes merged where every input allows it
   std::vector<Source> sources_;
-  std::vector<const void*> pointers_;
-  Ref<Buffer> tiles_;
-  std::size_t size_ = 0, row_ = 1, first_ = 0, count_ = 0;
+  std::vector<std::size_t> splits_;
+  std::size_t size_ = 0, row_ = 1, longest_ = tile_size, constant_elements_ = tile_size, scratch_bytes_ = 0;
   bool by_row_ = false;
+};
+
+/// Walks over inputs broadcast to one shape. Each step shows the next elements, in row-major order, of every input: in
+/// place where they lie together, else copied into a tile.
+class TileWalk {
+ public:
+  /// From element `begin` to `end`. `pointers` starts with where each input lies, and afterwards shows where its tile does.
+  TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
+           std::size_t begin, std::size_t end);
+
+  /// To the next tile; false after the last.
+  bool next();
+  /// Position of the tile's first element.
+  std::size_t first() const { return first_; }
+  /// Elements of the tile.
+  std::size_t count() const { return count_; }
+
+ private:
+  std::int64_t row_offset(const TilePlan::Source& source) const;
+
+  const TilePlan& plan_;
+  std::span<const std::byte* const> data_;
+  std::byte* scratch_;
+  const std::byte** pointers_;
+  std::size_t end_, first_, count_ = 0, row_at_ = ~std::size_t{0};
 };
 
 }  // namespace xgrad::detail

@@ -16,6 +16,7 @@ struct Unary : ElementwiseOp {
   static constexpr bool integral = false;
   std::string_view name() const final { return O::title; }
   TileKernel kernel(DType dtype) const final { return find_same_type<O, 1>(dtype); }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 1>(dtype, accumulated); }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return O::rule(g, inputs[0], y);
   }
@@ -26,6 +27,7 @@ struct Binary : ElementwiseOp {
   static constexpr bool integral = true;
   std::string_view name() const final { return O::title; }
   TileKernel kernel(DType dtype) const final { return find_same_type<O, 2>(dtype); }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 2>(dtype, accumulated); }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
   }
@@ -37,6 +39,7 @@ struct Comparison : ElementwiseOp {
   TileKernel kernel(DType dtype) const final {
     return dispatch(dtype, [](auto type) -> TileKernel { return comparison<O, decltype(type)>; });
   }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 2>(dtype, accumulated); }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const final { return {}; }
 };
 
@@ -51,6 +54,7 @@ struct Negative : Unary<Negative> {
 
 struct Exp : Unary<Exp> {
   static constexpr std::string_view title = "exp";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
     if constexpr (is_batch_of<T, float>) {
@@ -66,18 +70,21 @@ struct Exp : Unary<Exp> {
 
 struct Log : Unary<Log> {
   static constexpr std::string_view title = "log";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) { return xsimd::log(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / x); }
 };
 
 struct Log1p : Unary<Log1p> {
   static constexpr std::string_view title = "log1p";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) { return xsimd::log1p(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / (1 + x)); }
 };
 
 struct Expm1 : Unary<Expm1> {
   static constexpr std::string_view title = "expm1";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
     if constexpr (is_batch_of<T, float>) return choose(x > T(88), Exp::kernel(x), xsimd::expm1(x));
@@ -118,24 +125,28 @@ struct Sign : Unary<Sign> {
 
 struct Sin : Unary<Sin> {
   static constexpr std::string_view title = "sin";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) { return xsimd::sin(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, cos(x)); }
 };
 
 struct Cos : Unary<Cos> {
   static constexpr std::string_view title = "cos";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) { return xsimd::cos(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, -sin(x)); }
 };
 
 struct Tanh : Unary<Tanh> {
   static constexpr std::string_view title = "tanh";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) { return xsimd::tanh(x); }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, 1 - y * y); }
 };
 
 struct Sigmoid : Unary<Sigmoid> {
   static constexpr std::string_view title = "sigmoid";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
     return T(1) / (T(1) + xsimd::exp(-x));
@@ -145,6 +156,7 @@ struct Sigmoid : Unary<Sigmoid> {
 
 struct Erf : Unary<Erf> {
   static constexpr std::string_view title = "erf";
+  static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     // xsimd's is off by up to 70 ulp in float64.
     if constexpr (is_batch_of<std::remove_cvref_t<decltype(x)>, double>) return by_element(x, [](double v) { return std::erf(v); });
@@ -252,6 +264,7 @@ struct Clip : ElementwiseOp {
   static constexpr bool integral = true;
   std::string_view name() const final { return "clip"; }
   TileKernel kernel(DType dtype) const final { return find_same_type<Clip, 3>(dtype); }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<Clip, 3>(dtype, accumulated); }
   static auto kernel(const auto& x, const auto& low, const auto& high) {
     return choose(is_nan(x), x, Minimum::kernel(Maximum::kernel(x, low), high));
   }
@@ -274,6 +287,12 @@ struct Where : ElementwiseOp {
   std::string_view name() const final { return "where"; }
   TileKernel kernel(DType dtype) const final {
     return dispatch(dtype, [](auto type) -> TileKernel { return where_kernel<decltype(type)>; });
+  }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<Where, 3>(dtype, accumulated); }
+  /// On batches, where a condition is 1 or 0.
+  static auto kernel(const auto& condition, const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(condition)>;
+    return choose(condition == T(0), b, a);
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
     if (i == 0) return {};
@@ -304,20 +323,33 @@ struct Cast : ElementwiseOp {
       return dispatch(to, [](auto target) -> TileKernel { return cast_kernel<decltype(source), decltype(target)>; });
     });
   }
+  /// Between a floating type and bool, which is 1 or 0 there.
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final {
+    if (to == DType::bool_ || to == dtype) return find_vector_kernel<Cast, 1>(dtype, accumulated);
+    return {};
+  }
+  static auto kernel(const auto& x) {
+    if constexpr (to == DType::bool_) return !(x == std::remove_cvref_t<decltype(x)>(0));
+    else return x;
+  }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const final { return g; }
 };
 
 #define XGRAD_COMPARISON(type, function, symbol)                                  \
   struct type : Comparison<type> {                                                \
     static constexpr std::string_view title = function;                           \
-    static bool kernel(const auto& a, const auto& b) { return a symbol b; }       \
+    static auto kernel(const auto& a, const auto& b) { return a symbol b; }       \
   };
 XGRAD_COMPARISON(Equal, "equal", ==)
-XGRAD_COMPARISON(NotEqual, "not_equal", !=)
 XGRAD_COMPARISON(Less, "less", <)
 XGRAD_COMPARISON(LessEqual, "less_equal", <=)
 XGRAD_COMPARISON(Greater, "greater", >)
 XGRAD_COMPARISON(GreaterEqual, "greater_equal", >=)
 #undef XGRAD_COMPARISON
+
+struct NotEqual : Comparison<NotEqual> {
+  static constexpr std::string_view title = "not_equal";
+  static auto kernel(const auto& a, const auto& b) { return !(a == b); }  // xsimd's != is false for NaN with AVX-512
+};
 
 }  // namespace xgrad::detail

@@ -16,6 +16,7 @@ using compared_t = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
 
 struct Sum final : detail::Reduction {
   using Reduction::Reduction;
+  Kind kind() const override { return Kind::sum; }
   std::string_view name() const override { return "sum"; }
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {

@@ -93,6 +93,7 @@ class PairwiseSum {
     for (std::uint64_t carry = count_++; carry & 1; carry >>= 1) term = levels_[--depth_] + term;
     levels_[depth_++] = term;
   }
+  void clear() { depth_ = 0, count_ = 0; }
   bool empty() const { return depth_ == 0; }
   V total() const {
     V total = levels_[depth_ - 1];

@@ -1,0 +1,145 @@
+// Sums taken of blocks as they are computed: pairwise, in an order that depends on the shape alone.
+#pragma once
+
+#include <autodiff/evaluate/group.hpp>
+#include <autodiff/evaluate/vector.hpp>
+#include <autodiff/ops/reduce_kernels.hpp>
+
+namespace xgrad::detail {
+
+/// One sum under way, over a part of the elements that starts and ends with a row.
+template <class T>
+class BlockSum {
+ public:
+  using Batch = xsimd::batch<T>;
+  static constexpr std::size_t leaf = 32;  ///< rows added one after another before they go into the tree
+
+  /// Bytes of working memory for `rows` rows, when columns are summed.
+  static std::size_t bytes(const FusedSum& sum, std::size_t rows) {
+    return sum.kind == FusedSum::Kind::columns ? depth(rows) * stride(sum) * sizeof(T) : 0;
+  }
+  /// Rows are written to `out` as they end, from the row `first` on.
+  void start(const FusedSum& sum, T* out, std::byte* memory) {
+    sum_ = sum;
+    out_ = out;
+    levels_ = reinterpret_cast<T*>(memory);
+    depth_ = rows_ = 0;
+    cleared_ = ~std::size_t{0};
+    clear();
+  }
+
+  /// A block of eight vectors, of the elements from `element` on, or the first `lanes` of one.
+  [[gnu::always_inline]] void add(const Batch* values, std::size_t element) {
+    if (sum_.kind == FusedSum::Kind::columns) {
+      T* target = row() + element % sum_.length;
+      for (std::size_t i = 0; i < wide_vectors; ++i)
+        (Batch::load_unaligned(target + i * Batch::size) + values[i]).store_unaligned(target + i * Batch::size);
+    } else {
+      tree_.push(((values[0] + values[1]) + (values[2] + values[3])) + ((values[4] + values[5]) + (values[6] + values[7])));
+    }
+  }
+  [[gnu::always_inline]] void add(Batch value, std::size_t element, std::size_t lanes) {
+    if (lanes < Batch::size) {
+      alignas(64) T kept[Batch::size];
+      value.store_aligned(kept);
+      std::fill(kept + lanes, kept + Batch::size, T(0));
+      value = Batch::load_aligned(kept);
+    }
+    if (sum_.kind == FusedSum::Kind::columns) {
+      T* target = row() + element % sum_.length;
+      (Batch::load_unaligned(target) + value).store_unaligned(target);
+    } else {
+      rest_ += value;
+      narrow_ = true;
+    }
+  }
+
+  /// After the elements up to `end` were added.
+  void advance(std::size_t end) {
+    if (sum_.kind != FusedSum::Kind::columns && sum_.last_axis != 0 && end % sum_.last_axis == 0) flush();
+    if (sum_.kind != FusedSum::Kind::all && end % sum_.length == 0) {
+      if (sum_.kind == FusedSum::Kind::rows) {
+        out_[end / sum_.length - 1] = total();
+        clear();
+      } else if (++rows_ % leaf == 0) {
+        push_leaf();
+      }
+    }
+  }
+
+  /// The sum of all that was added: one number, or a value for each column.
+  void finish(T* out) {
+    if (sum_.kind == FusedSum::Kind::all) *out = total();
+    if (sum_.kind != FusedSum::Kind::columns) return;
+    if (rows_ % leaf != 0) ++depth_;
+    for (; depth_ > 1; --depth_) add_level(depth_ - 2, depth_ - 1);
+    std::copy(levels_, levels_ + sum_.length, out);
+  }
+
+ private:
+  static std::size_t depth(std::size_t rows) { return static_cast<std::size_t>(std::bit_width(rows / leaf)) + 2; }
+  static std::size_t stride(const FusedSum& sum) { return (sum.length + 15) / 16 * 16 + wide_vectors * Batch::size; }
+
+  void clear() {
+    tree_.clear();
+    rest_ = Batch(T(0));
+    narrow_ = false;
+  }
+  void flush() {  // what narrow blocks left, before it grows long
+    if (!narrow_) return;
+    tree_.push(rest_);
+    rest_ = Batch(T(0));
+    narrow_ = false;
+  }
+  T total() {
+    const Batch sum = tree_.empty() ? rest_ : tree_.total() + rest_;
+    return fold_lanes(sum, [](T a, T b) { return a + b; });
+  }
+
+  /// Sums of the leaf that rows are being added to.
+  T* row() {
+    T* level = levels_ + depth_ * stride(sum_);
+    if (rows_ % leaf == 0 && rows_ != cleared_) {
+      std::fill(level, level + stride(sum_), T(0));
+      cleared_ = rows_;
+    }
+    return level;
+  }
+  void add_level(std::size_t to, std::size_t from) {
+    T *a = levels_ + to * stride(sum_), *b = levels_ + from * stride(sum_);
+    for (std::size_t j = 0; j < sum_.length; ++j) a[j] += b[j];
+  }
+  void push_leaf() {
+    for (std::size_t carry = rows_ / leaf - 1; carry & 1; carry >>= 1, --depth_) add_level(depth_ - 1, depth_);
+    ++depth_;
+    cleared_ = ~std::size_t{0};
+  }
+
+  FusedSum sum_;
+  T* out_ = nullptr;
+  T* levels_ = nullptr;
+  std::size_t depth_ = 0, rows_ = 0, cleared_ = ~std::size_t{0};
+  Batch rest_;
+  bool narrow_ = false;
+  PairwiseSum<Batch> tree_;
+};
+
+/// Adds what is in registers to sum number `slots[0]`, and leaves it there.
+template <class T, std::size_t... I>
+void handle_sum(const Instruction* step, Frame* frame, Register<T, I>... values) {
+  using Batch = xsimd::batch<T>;
+  BlockSum<T>& sum = static_cast<BlockSum<T>*>(frame->sums)[step->slots[0]];
+  const Batch lanes[] = {Batch(values)...};
+  if constexpr (sizeof...(I) > 1) sum.add(lanes, frame->element);
+  else sum.add(lanes[0], frame->element, frame->lanes);
+  return reinterpret_cast<Handler<T, I...>>(step[1].handler)(step + 1, frame, values...);
+}
+
+template <class T>
+VectorKernel sum_kernel_of() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return VectorKernel{reinterpret_cast<void (*)()>(&handle_sum<T, I...>), reinterpret_cast<void (*)()>(&handle_sum<T, 0>)};
+  }(std::make_index_sequence<wide_vectors>());
+}
+
+}  // namespace xgrad::detail

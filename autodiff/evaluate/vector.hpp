@@ -1,0 +1,178 @@
+// Kernels for vector programs: each works on what the one before left in registers, and calls the next one in its place.
+#pragma once
+
+#include <autodiff/dtype.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <xsimd/xsimd.hpp>
+
+namespace xgrad::detail {
+
+/// A step of a vector program. Its memory operands are the pointers at `slots`; a mask is all ones for those that advance
+/// with the block, 0 for those that stay.
+struct Instruction {
+  void (*handler)() = nullptr;
+  std::uint32_t slots[3] = {0, 0, 0};
+  std::uintptr_t masks[3] = {0, 0, 0};
+};
+
+/// What a program runs on.
+struct Frame {
+  const std::byte* const* pointers = nullptr;
+  std::size_t offset = 0;      ///< of the block in what advances, in bytes of the program's type
+  std::size_t element = 0;     ///< the first of the block
+  std::size_t lanes = 0;       ///< of a narrow block: how many elements count
+  void* sums = nullptr;
+};
+
+/// The same step on eight vectors at a time, and on one. Their type is that of the program: cast before a call.
+struct VectorKernel {
+  void (*wide)() = nullptr;
+  void (*narrow)() = nullptr;
+};
+
+constexpr std::size_t wide_vectors = 8;
+
+/// Which operands of a step are in registers, a bit each; the others are in memory.
+using Accumulated = unsigned;
+
+// Registers are passed as such: a function of at most eight of them gets and gives all of them without touching memory.
+template <class T, std::size_t>
+using Register = typename xsimd::batch<T>::register_type;
+template <class T, std::size_t... I>
+using Handler = void (*)(const Instruction*, Frame*, Register<T, I>...);
+
+template <class T>
+const T* operand(const Instruction& step, const Frame& frame, std::size_t k) {
+  return reinterpret_cast<const T*>(frame.pointers[step.slots[k]] + (frame.offset & step.masks[k]));
+}
+/// As `operand`, of an array of bool.
+inline bool* bool_operand(const Instruction& step, const Frame& frame, std::size_t k, std::size_t bytes) {
+  return reinterpret_cast<bool*>(const_cast<std::byte*>(frame.pointers[step.slots[k]]) + (frame.offset & step.masks[k]) / bytes);
+}
+
+/// `S` of each vector, as a handler.
+template <class S, class T, std::size_t... I>
+void handle(const Instruction* step, Frame* frame, Register<T, I>... values) {
+  using Batch = xsimd::batch<T>;
+  const S function(*step, *frame);
+  const auto next = reinterpret_cast<Handler<T, I...>>(step[1].handler);
+  if constexpr (S::costly && sizeof...(I) > 1) {
+    // In a loop: eight copies of a long function would take long to compile and gain nothing.
+    Batch lanes[] = {Batch(values)...};
+    for (std::size_t i = 0; i < sizeof...(I); ++i) lanes[i] = function(i, lanes[i]);
+    return next(step + 1, frame, static_cast<Register<T, I>>(lanes[I])...);
+  } else {
+    return next(step + 1, frame, static_cast<Register<T, I>>(function(I, Batch(values)))...);
+  }
+}
+
+template <class S, class T>
+VectorKernel vector_kernel_of() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return VectorKernel{reinterpret_cast<void (*)()>(&handle<S, T, I...>), reinterpret_cast<void (*)()>(&handle<S, T, 0>)};
+  }(std::make_index_sequence<wide_vectors>());
+}
+
+/// The end of every program.
+template <class T>
+VectorKernel end_kernel() {
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    const Handler<T, I...> wide = [](const Instruction*, Frame*, Register<T, I>...) {};
+    const Handler<T, 0> narrow = [](const Instruction*, Frame*, Register<T, 0>) {};
+    return VectorKernel{reinterpret_cast<void (*)()>(wide), reinterpret_cast<void (*)()>(narrow)};
+  }(std::make_index_sequence<wide_vectors>());
+}
+
+/// Runs a program whose first step is `first` on one block.
+template <class T>
+void run_wide(const Instruction* first, Frame* frame) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const auto zero = [](std::size_t) { return xsimd::batch<T>(T(0)); };
+    reinterpret_cast<Handler<T, I...>>(first->handler)(first, frame, static_cast<Register<T, I>>(zero(I))...);
+  }(std::make_index_sequence<wide_vectors>());
+}
+template <class T>
+void run_narrow(const Instruction* first, Frame* frame) {
+  reinterpret_cast<Handler<T, 0>>(first->handler)(first, frame, static_cast<Register<T, 0>>(xsimd::batch<T>(T(0))));
+}
+
+/// Kernels that call functions as long as exp say `static constexpr bool costly = true`.
+template <class O>
+constexpr bool is_costly = requires { requires O::costly; };
+
+/// Kernels that no batch function serves say `static constexpr bool scalar = true`.
+template <class O>
+concept ScalarKernel = requires { requires O::scalar; };
+
+/// The kernel of `O` on batches; conditions are 1 or 0.
+template <class O, class T, class... Batches>
+xsimd::batch<T> on_batches(const Batches&... x) {
+  using Batch = xsimd::batch<T>;
+  if constexpr (ScalarKernel<O>) {
+    alignas(64) T values[sizeof...(x)][Batch::size];
+    std::size_t k = 0;
+    (x.store_aligned(values[k++]), ...);
+    [&]<std::size_t... K>(std::index_sequence<K...>) {
+      for (std::size_t i = 0; i < Batch::size; ++i) values[0][i] = O::kernel(values[K][i]...);
+    }(std::index_sequence_for<Batches...>());
+    return Batch::load_aligned(values[0]);
+  } else {
+    const auto result = O::kernel(x...);
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(result)>, xsimd::batch_bool<T>>)
+      return xsimd::select(result, Batch(T(1)), Batch(T(0)));
+    else return result;
+  }
+}
+
+/// The kernel of op `O`: operands of `accumulated` are in registers.
+template <class O, class T, std::size_t arity, Accumulated accumulated>
+struct OpStep {
+  using Batch = xsimd::batch<T>;
+  static constexpr bool costly = is_costly<O> || ScalarKernel<O>;
+  OpStep(const Instruction& step, const Frame& frame) {
+    for (std::size_t k = 0; k < arity; ++k)
+      if (!(accumulated >> k & 1)) memory[k] = operand<T>(step, frame, k);
+  }
+  Batch operator()(std::size_t lane, const Batch& value) const {
+    const auto at = [&]<std::size_t k>(std::integral_constant<std::size_t, k>) {
+      if constexpr (accumulated >> k & 1) return value;
+      else return Batch::load_unaligned(memory[k] + lane * Batch::size);
+    };
+    return [&]<std::size_t... K>(std::index_sequence<K...>) {
+      return on_batches<O, T>(at(std::integral_constant<std::size_t, K>())...);
+    }(std::make_index_sequence<arity>());
+  }
+  const T* memory[arity];
+};
+
+/// Kernels of an op for every way its operands may come.
+template <class O, std::size_t arity>
+VectorKernel find_vector_kernel(DType dtype, Accumulated accumulated) {
+  const auto of = [&]<class T>(T) {
+    switch (accumulated) {
+      case 0:
+        if constexpr (arity > 1) return vector_kernel_of<OpStep<O, T, arity, 0>, T>();  // one operand is loaded first
+        break;
+      case 1: return vector_kernel_of<OpStep<O, T, arity, 1>, T>();
+      case 2:
+        if constexpr (arity > 1) return vector_kernel_of<OpStep<O, T, arity, 2>, T>();
+        break;
+      case 3:
+        if constexpr (arity == 2) return vector_kernel_of<OpStep<O, T, arity, 3>, T>();
+        break;
+      case 4:
+        if constexpr (arity > 2) return vector_kernel_of<OpStep<O, T, arity, 4>, T>();
+        break;
+      default: break;
+    }
+    return VectorKernel{};
+  };
+  if (dtype == DType::float32) return of(float());
+  if (dtype == DType::float64) return of(double());
+  return {};
+}
+
+}  // namespace xgrad::detail

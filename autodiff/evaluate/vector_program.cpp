@@ -1,0 +1,375 @@
+// Groups of one floating type. A block of eight vectors passes through all steps of a group before the next block does;
+// what one step hands to the next stays in registers, what is needed later lies in a tile of one block.
+#include <algorithm>
+#include <autodiff/evaluate/fused_sums.hpp>
+#include <autodiff/evaluate/group.hpp>
+#include <autodiff/evaluate/threads.hpp>
+#include <autodiff/evaluate/vector.hpp>
+#include <cstring>
+
+namespace xgrad::detail {
+namespace {
+
+constexpr std::uint32_t none = ~std::uint32_t{0};
+constexpr std::uintptr_t advances = ~std::uintptr_t{0};
+constexpr std::size_t longest_run = 4096;
+/// Elements that one thread computes at a time: sums are taken of such parts, whatever the number of threads.
+constexpr std::size_t part_elements = 1 << 16;
+constexpr std::size_t most_parts = 64;
+
+std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
+
+// Steps that are no op.
+
+template <class T>
+struct Load {
+  static constexpr bool costly = false;
+  Load(const Instruction& step, const Frame& frame) : from(operand<T>(step, frame, 0)) {}
+  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>&) const {
+    return xsimd::batch<T>::load_unaligned(from + lane * xsimd::batch<T>::size);
+  }
+  const T* from;
+};
+
+template <class T>
+struct Store {
+  static constexpr bool costly = false;
+  Store(const Instruction& step, const Frame& frame) : to(const_cast<T*>(operand<T>(step, frame, 0))) {}
+  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>& value) const {
+    value.store_unaligned(to + lane * xsimd::batch<T>::size);
+    return value;
+  }
+  T* to;
+};
+
+bool* bool_operand(const Instruction& step, const Frame& frame, std::size_t bytes) {
+  return reinterpret_cast<bool*>(const_cast<std::byte*>(frame.pointers[step.slots[0]]) + (frame.offset & step.masks[0]) / bytes);
+}
+
+template <class T>
+struct LoadBool {
+  static constexpr bool costly = true;
+  LoadBool(const Instruction& step, const Frame& frame) : from(bool_operand(step, frame, sizeof(T))) {}
+  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>&) const {
+    constexpr std::size_t width = xsimd::batch<T>::size;
+    alignas(64) T values[width];
+    for (std::size_t i = 0; i < width; ++i) values[i] = from[lane * width + i] ? T(1) : T(0);
+    return xsimd::batch<T>::load_aligned(values);
+  }
+  const bool* from;
+};
+
+template <class T>
+struct StoreBool {
+  static constexpr bool costly = true;
+  StoreBool(const Instruction& step, const Frame& frame) : to(bool_operand(step, frame, sizeof(T))) {}
+  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>& value) const {
+    constexpr std::size_t width = xsimd::batch<T>::size;
+    alignas(64) T values[width];
+    value.store_aligned(values);
+    for (std::size_t i = 0; i < width; ++i) to[lane * width + i] = values[i] != T(0);
+    return value;
+  }
+  bool* to;
+};
+
+template <class T>
+class VectorProgram final : public Program {
+  using Batch = xsimd::batch<T>;
+  static constexpr std::size_t width = Batch::size, block = wide_vectors * width;
+
+ public:
+  explicit VectorProgram(const GroupTask& task)
+      : items_(task.items), inputs_(task.inputs.size()), last_read_(inputs_, 0), store_at_(items_.size(), 0) {
+    const auto size = static_cast<std::size_t>(size_of(task.shape));
+    for (const Array& input : task.inputs) input_bytes_.push_back(size_of(input.dtype));
+    std::vector<std::size_t> splits;
+    std::size_t unit = 1;  // of the parts that threads take
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      const FusedSum& sum = items_[i].sum;
+      if (sum.kind == FusedSum::Kind::none) {
+        if (items_[i].stored) stored_.push_back(static_cast<std::uint32_t>(i));
+        continue;
+      }
+      sums_.push_back(static_cast<std::uint32_t>(i));
+      if (sum.last_axis != 0) splits.push_back(sum.last_axis);
+      if (sum.kind != FusedSum::Kind::all) splits.push_back(sum.length);
+      unit = std::max(unit, sum.last_axis);
+    }
+    std::sort(splits.begin(), splits.end());
+    splits.erase(std::unique(splits.begin(), splits.end()), splits.end());
+    // Parts of several lengths of row would depend on which sums happen to be taken together.
+    part_ = splits.size() > 1 ? size : round_up(std::max(part_elements, size / most_parts), unit);
+    plan_ = TilePlan(task.inputs, task.shape, std::min(block, round_up(std::max<std::size_t>(size, 1), width)), longest_run, splits,
+                     sums_.empty() ? 0 : block);
+    schedule(task);
+  }
+
+  void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs) const override {
+    const std::size_t size = plan_.size(), parts = size == 0 ? 0 : (size + part_ - 1) / part_;
+    if (parts <= 1) {
+      run_part(inputs, outputs, 0, size, nullptr);
+      return;
+    }
+    // Sums of each part, one after another, which are then added in order.
+    std::size_t values = 0;
+    for (const std::uint32_t i : sums_) values += result_size(items_[i].sum);
+    const Scratch<T> partial(values * parts);
+    parallel_for(parts, [&](std::size_t part) {
+      run_part(inputs, outputs, part * part_, std::min(size, (part + 1) * part_), partial.data() + part * values);
+    });
+    T* at = partial.data();
+    for (const std::uint32_t i : sums_) {
+      const std::size_t n = result_size(items_[i].sum);
+      for (std::size_t step = 1; step < parts; step *= 2)
+        for (std::size_t part = 0; part + step < parts; part += 2 * step)
+          for (std::size_t j = 0; j < n; ++j) at[part * values + j] += at[(part + step) * values + j];
+      std::copy(at, at + n, reinterpret_cast<T*>(outputs[i]));
+      at += n;
+    }
+  }
+
+  bool may_overwrite(std::size_t item, std::size_t input) const override {
+    return items_[item].sum.kind == FusedSum::Kind::none && store_at_[item] > last_read_[input] && plan_.advances(input);
+  }
+
+ private:
+  /// Values that a part of the sum leaves; rows are finished in their part.
+  static std::size_t result_size(const FusedSum& sum) {
+    return sum.kind == FusedSum::Kind::all ? 1 : sum.kind == FusedSum::Kind::columns ? sum.length : 0;
+  }
+
+  // ---- compiling ----
+
+  void emit(const VectorKernel& kernel, std::initializer_list<std::uint32_t> slots, std::initializer_list<bool> moves) {
+    Instruction step;
+    std::copy(slots.begin(), slots.end(), step.slots);
+    std::transform(moves.begin(), moves.end(), step.masks, [](bool move) { return move ? advances : 0; });
+    step.handler = kernel.wide;
+    wide_.push_back(step);
+    step.handler = kernel.narrow;
+    narrow_.push_back(step);
+  }
+  std::uint32_t new_tile() {
+    if (free_.empty()) return static_cast<std::uint32_t>(inputs_ + items_.size() + tiles_++);
+    const std::uint32_t tile = free_.back();
+    free_.pop_back();
+    return tile;
+  }
+  bool moves(std::uint32_t slot) const {
+    return slot < inputs_ ? plan_.advances(slot) : slot < inputs_ + items_.size();
+  }
+
+  /// Orders the items so that a value is used right after it is made, where that is possible.
+  void schedule(const GroupTask& task) {
+    const std::size_t count = items_.size();
+    memory_.assign(inputs_ + count, none);
+    uses_.assign(count, 0);
+    std::vector<std::uint32_t> waits(count, 0);
+    std::vector<std::vector<std::uint32_t>> users(count);
+    std::vector<bool> done(count, false);
+    for (std::uint32_t i = 0; i < count; ++i)
+      for (std::size_t k = 0; k < items_[i].arity; ++k) {
+        const std::uint32_t at = items_[i].operands[k];
+        if (at < inputs_) continue;
+        ++uses_[at - inputs_];
+        ++waits[i];
+        users[at - inputs_].push_back(i);
+      }
+    for (std::uint32_t k = 0; k < inputs_; ++k) {
+      memory_[k] = k;
+      if (task.inputs[k].dtype != DType::bool_) continue;
+      emit(vector_kernel_of<LoadBool<T>, T>(), {k}, {plan_.advances(k)});
+      memory_[k] = new_tile();
+      emit(vector_kernel_of<Store<T>, T>(), {memory_[k]}, {false});
+    }
+
+    for (std::uint32_t start = 0; start < count; ++start) {
+      if (done[start]) continue;
+      std::uint32_t in_registers = none;
+      for (std::uint32_t i = start; i != none;) {
+        if (items_[i].sum.kind == FusedSum::Kind::none) {
+          emit_op(i, in_registers);
+        } else {  // of a value from another group
+          load(items_[i].operands[0]);
+          emit_sum(i);
+        }
+        done[i] = true;
+        in_registers = i;
+        std::uint32_t next = none;
+        for (const std::uint32_t user : users[i]) {
+          if (done[user]) continue;
+          --waits[user];
+          if (items_[user].sum.kind != FusedSum::Kind::none) {
+            emit_sum(user);
+            --uses_[i];
+            done[user] = true;
+          } else if (waits[user] == 0 && next == none && kernel(user, accumulated(user, i)).wide) {
+            next = user;
+          }
+        }
+        keep(i, next == none ? 0 : static_cast<std::uint32_t>(std::popcount(accumulated(next, i))));
+        i = next;
+      }
+    }
+    emit(end_kernel<T>(), {}, {});
+  }
+
+  Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
+    Accumulated mask = 0;
+    for (std::size_t k = 0; k < items_[i].arity; ++k)
+      if (in_registers != none && items_[i].operands[k] == inputs_ + in_registers) mask |= 1u << k;
+    return mask;
+  }
+  VectorKernel kernel(std::uint32_t i, Accumulated mask) const {
+    return static_cast<const ElementwiseOp&>(*items_[i].op).vector_kernel(dtype_of<T>, mask);
+  }
+
+  void read(std::uint32_t at) {
+    if (at < inputs_) last_read_[at] = wide_.size();
+  }
+  void load(std::uint32_t at) {
+    read(at);
+    emit(vector_kernel_of<Load<T>, T>(), {memory_[at]}, {moves(memory_[at])});
+  }
+  void emit_op(std::uint32_t i, std::uint32_t in_registers) {
+    const GroupItem& item = items_[i];
+    Accumulated mask = accumulated(i, in_registers);
+    if (item.arity == 1 && mask == 0) {
+      load(item.operands[0]);
+      mask = 1;
+    }
+    Instruction step;
+    for (std::size_t k = 0; k < item.arity; ++k) {
+      const std::uint32_t at = item.operands[k];
+      if (at >= inputs_ && --uses_[at - inputs_] == 0 && memory_[at] != none && !moves(memory_[at])) free_.push_back(memory_[at]);
+      if (mask >> k & 1) continue;
+      read(at);
+      step.slots[k] = memory_[at];
+      step.masks[k] = moves(memory_[at]) ? advances : 0;
+    }
+    const VectorKernel found = kernel(i, mask);
+    step.handler = found.wide;
+    wide_.push_back(step);
+    step.handler = found.narrow;
+    narrow_.push_back(step);
+  }
+  void emit_sum(std::uint32_t i) {
+    const auto at = static_cast<std::uint32_t>(std::find(sums_.begin(), sums_.end(), i) - sums_.begin());
+    emit(sum_kernel_of<T>(), {at}, {false});
+  }
+  /// Puts item `i`, which is in registers, where those that use it later will find it; `next` uses are served at once.
+  void keep(std::uint32_t i, std::uint32_t next) {
+    const auto slot = static_cast<std::uint32_t>(inputs_ + i);
+    const bool is_bool = items_[i].dtype == DType::bool_;
+    if (items_[i].stored) {
+      store_at_[i] = wide_.size();
+      emit(is_bool ? vector_kernel_of<StoreBool<T>, T>() : vector_kernel_of<Store<T>, T>(), {slot}, {true});
+      if (!is_bool) memory_[slot] = slot;
+    }
+    if (uses_[i] > next && memory_[slot] == none) {
+      memory_[slot] = new_tile();
+      emit(vector_kernel_of<Store<T>, T>(), {memory_[slot]}, {false});
+    }
+  }
+
+  // ---- running ----
+
+  void run_part(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs, std::size_t begin, std::size_t end,
+                T* partial) const {
+    const std::size_t slots = inputs_ + items_.size() + tiles_, moving = inputs_ + items_.size();
+    const std::size_t pointer_bytes = round_up(slots * sizeof(void*), 64), edge_bytes = moving * 64;
+    std::size_t bytes = plan_.scratch_bytes() + tiles_ * block * sizeof(T) + 2 * pointer_bytes + edge_bytes;
+    const std::size_t sums_at = bytes;
+    bytes += sums_.size() * sizeof(BlockSum<T>);
+    for (const std::uint32_t i : sums_) bytes += round_up(sum_bytes(i, end - begin), 64);
+    const Ref<Buffer> scratch = Buffer::allocate(bytes);
+    auto* memory = static_cast<std::byte*>(scratch->data());
+    std::byte* tiles = memory + plan_.scratch_bytes();
+    auto** pointers = reinterpret_cast<const std::byte**>(tiles + tiles_ * block * sizeof(T));
+    auto** edge_pointers = pointers + pointer_bytes / sizeof(void*);
+    std::byte* edges = reinterpret_cast<std::byte*>(edge_pointers) + pointer_bytes;
+    for (std::size_t k = 0; k < tiles_; ++k) pointers[moving + k] = edge_pointers[moving + k] = tiles + k * block * sizeof(T);
+    auto* sums = reinterpret_cast<BlockSum<T>*>(memory + sums_at);
+    std::byte* sum_memory = reinterpret_cast<std::byte*>(sums + sums_.size());
+    for (std::size_t s = 0; s < sums_.size(); ++s) {
+      (new (sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), sum_memory);
+      sum_memory += round_up(sum_bytes(sums_[s], end - begin), 64);
+    }
+
+    Frame frame;
+    frame.sums = sums;
+    for (TileWalk walk(plan_, inputs, memory, pointers, begin, end); walk.next();) {
+      const std::size_t first = walk.first(), count = walk.count();
+      for (const std::uint32_t i : stored_) pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
+      frame.pointers = pointers;
+      frame.lanes = width;
+      std::size_t at = 0;
+      for (; at + block <= count; at += block) {
+        frame.offset = at * sizeof(T);
+        frame.element = first + at;
+        run_wide<T>(wide_.data(), &frame);
+      }
+      for (; at + width <= count; at += width) {
+        frame.offset = at * sizeof(T);
+        frame.element = first + at;
+        run_narrow<T>(narrow_.data(), &frame);
+      }
+      if (at < count) run_edge(frame, edge_pointers, edges, first, at, count - at);
+      for (std::size_t s = 0; s < sums_.size(); ++s) sums[s].advance(first + count);
+    }
+    for (std::size_t s = 0; s < sums_.size(); ++s) {
+      sums[s].finish(partial ? partial : reinterpret_cast<T*>(outputs[sums_[s]]));
+      if (partial) partial += result_size(items_[sums_[s]].sum);
+    }
+  }
+
+  std::size_t sum_bytes(std::uint32_t i, std::size_t elements) const {
+    const FusedSum& sum = items_[i].sum;
+    return BlockSum<T>::bytes(sum, sum.kind == FusedSum::Kind::columns ? elements / sum.length : 0);
+  }
+
+  /// Fewer elements than a vector has go through copies that are as long as one.
+  void run_edge(Frame& frame, const std::byte** pointers, std::byte* edges, std::size_t first, std::size_t at, std::size_t count) const {
+    const std::byte* const* whole = frame.pointers;
+    for (std::size_t k = 0; k < inputs_; ++k) {
+      pointers[k] = whole[k];
+      if (!plan_.advances(k)) continue;
+      std::byte* edge = edges + k * 64;
+      std::memset(edge, 0, 64);
+      std::memcpy(edge, whole[k] + at * input_bytes_[k], count * input_bytes_[k]);
+      pointers[k] = edge;
+    }
+    for (const std::uint32_t i : stored_) pointers[inputs_ + i] = edges + (inputs_ + i) * 64;
+    frame.pointers = pointers;
+    frame.offset = 0;
+    frame.element = first + at;
+    frame.lanes = count;
+    run_narrow<T>(narrow_.data(), &frame);
+    for (const std::uint32_t i : stored_) {
+      const std::size_t bytes = size_of(items_[i].dtype);
+      std::memcpy(const_cast<std::byte*>(whole[inputs_ + i]) + at * bytes, edges + (inputs_ + i) * 64, count * bytes);
+    }
+  }
+
+  std::vector<GroupItem> items_;
+  std::size_t inputs_;
+  std::vector<std::size_t> last_read_, store_at_;
+  TilePlan plan_;
+  std::vector<std::size_t> input_bytes_;
+  std::vector<std::uint32_t> stored_, sums_;  ///< which items are written element by element, and which are sums
+  std::size_t part_ = 1;
+  std::vector<Instruction> wide_, narrow_;
+  std::size_t tiles_ = 0;
+  // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
+  std::vector<std::uint32_t> memory_, uses_, free_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Program> compile_vectors(const GroupTask& task, VectorType type) {
+  if (type == VectorType::float32) return std::make_unique<const VectorProgram<float>>(task);
+  return std::make_unique<const VectorProgram<double>>(task);
+}
+
+}  // namespace xgrad::detail
