@@ -188,13 +188,13 @@ class VectorProgram final : public Program {
       if (done[start]) continue;
       std::uint32_t in_registers = none;
       for (std::uint32_t i = start; i != none;) {
-        if (items_[i].sum.kind == FusedSum::Kind::none) {
-          emit_op(i, in_registers);
-        } else {  // of a value from another group
+        done[i] = true;
+        if (items_[i].sum.kind != FusedSum::Kind::none) {  // of a value from another group
           load(items_[i].operands[0]);
           emit_sum(i);
+          break;
         }
-        done[i] = true;
+        emit_op(i, in_registers);
         in_registers = i;
         std::uint32_t next = none;
         for (const std::uint32_t user : users[i]) {
