@@ -172,9 +172,10 @@ TEST(Evaluate, PlansRespectInputsHoweverNodesAreConnected) {
 
     std::set<const detail::Node*> done;
     for (const detail::Pass& pass : detail::plan(nodes)) {
-      for (detail::Node* node : pass.nodes) {
+      for (const std::uint32_t index : pass.nodes) {
+        detail::Node* node = nodes[index];
         const bool is_sum = node->op->kind() == Op::Kind::sum;
-        ASSERT_EQ(is_sum && pass.nodes.size() > 1 ? node->inputs.span()[0].shape() : node->shape, pass.nodes.front()->shape);
+        ASSERT_EQ(is_sum && pass.nodes.size() > 1 ? node->inputs.span()[0].shape() : node->shape, nodes[pass.nodes.front()]->shape);
         ASSERT_TRUE(pass.nodes.size() == 1 || is_sum || node->op->kind() == Op::Kind::elementwise);
         for (const Tensor& input : node->inputs.span())
           ASSERT_TRUE(input.node()->evaluated || done.contains(input.node()));

@@ -107,14 +107,14 @@ std::vector<Pass> plan(std::span<Node* const> nodes) {
     std::uint32_t& pass = open[find(i)];
     if (classes[i] == Class::other && find(i) != i) {  // a sum stays with its terms
       pass_of[i] = pass_of[index_of(nodes[i]->inputs.span()[0]) - 1];
-      passes[pass_of[i]].nodes.push_back(nodes[i]);
+      passes[pass_of[i]].nodes.push_back(i);
       continue;
     }
     if (pass == count || passes[pass].nodes.size() == longest_pass) {
       pass = static_cast<std::uint32_t>(passes.size());
       passes.emplace_back();
     }
-    passes[pass].nodes.push_back(nodes[i]);
+    passes[pass].nodes.push_back(i);
     pass_of[i] = pass;
   }
 
@@ -130,7 +130,7 @@ std::vector<Pass> plan(std::span<Node* const> nodes) {
       }
   for (Node* node : nodes) node->place = 0;
   const auto later = [&](std::uint32_t a, std::uint32_t b) {
-    return passes[a].nodes.back()->sequence > passes[b].nodes.back()->sequence;
+    return passes[a].nodes.back() > passes[b].nodes.back();
   };
   std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, decltype(later)> ready(later);
   for (std::uint32_t p = 0; p < total; ++p)

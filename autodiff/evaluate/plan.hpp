@@ -10,7 +10,7 @@ namespace xgrad::detail {
 
 /// Nodes computed together: elementwise ones of one shape and sums of their values, or one node of another kind.
 struct Pass {
-  std::vector<Node*> nodes;  ///< in order of recording
+  std::vector<std::uint32_t> nodes;  ///< by index, in order of recording
 };
 
 /// How the sum of another node's values can be taken in that one's pass, if at all.

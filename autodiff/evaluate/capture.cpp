@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <autodiff/evaluate/capture.hpp>
+#include <bit>
+#include <stdexcept>
+
+namespace xgrad::detail {
+
+void Capture::clear() {
+  values.clear();
+  nodes.clear();
+  kept.clear();
+  spare.clear();
+  key.clear();
+  operands_.clear();
+  first_operand_.clear();
+  value_uses_.clear();
+  node_uses_.clear();
+  if (++epoch_ == 0) {
+    table_.clear();
+    epoch_ = 1;
+  }
+}
+
+void Capture::sort() {
+  for (Node* node : nodes) node->place = 0;
+  // Sequence numbers are a topological order, and a walk from the roots meets them nearly backwards.
+  const auto earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
+  std::reverse(nodes.begin(), nodes.end());
+  if (!std::is_sorted(nodes.begin(), nodes.end(), earlier)) std::sort(nodes.begin(), nodes.end(), earlier);
+}
+
+void Capture::collect(std::span<Node* const> roots) {
+  clear();
+  const auto visit = [this](Node* node) {
+    if (node->evaluated || node->place != 0) return;
+    if (!node->op) {
+      for (Node* other : nodes) other->place = 0;
+      throw std::logic_error("evaluate: the value of a tensor of shape " + to_string(node->shape) +
+                             " was lost when an earlier evaluation failed");
+    }
+    node->place = 1;
+    nodes.push_back(node);
+    stack_.push_back(node);
+  };
+  stack_.clear();
+  for (Node* root : roots) visit(root);
+  while (!stack_.empty()) {
+    const Node* node = stack_.back();
+    stack_.pop_back();
+    for (const Tensor& input : node->inputs.span()) visit(input.node());
+  }
+  sort();
+  describe(false);
+}
+
+void Capture::collect_recording(std::span<Node* const> outputs) {
+  clear();
+  const auto visit = [this](Node* node) {
+    if (node->released && node->requires_grad) {
+      for (Node* other : nodes) other->place = 0;
+      throw std::logic_error(
+          "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
+    }
+    if (!node->op || (node->evaluated && !node->requires_grad) || node->place != 0) return;
+    node->place = 1;
+    nodes.push_back(node);
+    stack_.push_back(node);
+  };
+  stack_.clear();
+  for (Node* output : outputs) visit(output);
+  while (!stack_.empty()) {
+    const Node* node = stack_.back();
+    stack_.pop_back();
+    for (const Tensor& input : node->inputs.span()) visit(input.node());
+  }
+  sort();
+  describe(true);
+}
+
+std::uint32_t Capture::add_value(Node* node) {
+  if (table_.size() < 2 * (values.size() + 1)) {
+    table_.assign(std::max<std::size_t>(64, 4 * table_.size()), Entry());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::size_t at = (reinterpret_cast<std::uintptr_t>(values[i]) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(table_.size()));
+      while (table_[at].epoch == epoch_) at = (at + 1) & (table_.size() - 1);
+      table_[at] = {values[i], static_cast<std::uint32_t>(i), epoch_};
+    }
+  }
+  std::size_t at = (reinterpret_cast<std::uintptr_t>(node) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(table_.size()));
+  for (; table_[at].epoch == epoch_; at = (at + 1) & (table_.size() - 1))
+    if (table_[at].node == node) return table_[at].index;
+  const auto index = static_cast<std::uint32_t>(values.size());
+  table_[at] = {node, index, epoch_};
+  values.push_back(node);
+  value_uses_.push_back(0);
+  const bool contiguous = node->value.contiguous;
+  key.push_back(static_cast<std::uint64_t>(node->dtype) | std::uint64_t{contiguous} << 8 | std::uint64_t{node->requires_grad} << 9 |
+                std::uint64_t{node->leaf ? 1u : 0u} << 10 | static_cast<std::uint64_t>(node->shape.size()) << 16);
+  for (const std::int64_t extent : node->shape) key.push_back(static_cast<std::uint64_t>(extent));
+  if (!contiguous)
+    for (const std::int64_t stride : node->value.strides) key.push_back(static_cast<std::uint64_t>(stride));
+  return index;
+}
+
+void Capture::describe(bool releases) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i]->place = static_cast<std::uint32_t>(i + 1);
+  node_uses_.assign(nodes.size(), 0);
+  for (const Node* node : nodes) {
+    first_operand_.push_back(operands_.size());
+    const std::span<const Tensor> inputs = node->inputs.span();
+    const bool lets_go = releases || forgets(*node);
+    key.push_back(reinterpret_cast<std::uintptr_t>(node->op.get()));
+    key.push_back(static_cast<std::uint64_t>(node->dtype) | std::uint64_t{node->requires_grad} << 8 | std::uint64_t{node->evaluated} << 9 |
+                  static_cast<std::uint64_t>(node->shape.size()) << 16 | static_cast<std::uint64_t>(inputs.size()) << 32);
+    for (const std::int64_t extent : node->shape) key.push_back(static_cast<std::uint64_t>(extent));
+    for (const Tensor& input : inputs) {
+      const Node* from = input.node();
+      // A place other than 0 may be left from elsewhere only where another thread computes, so it is checked.
+      const bool inside = from->op && from->place != 0 && from->place <= nodes.size() && nodes[from->place - 1] == from;
+      const CaptureRef ref = inside ? CaptureRef::node(from->place - 1) : CaptureRef::value(add_value(input.node()));
+      if (lets_go) ++(inside ? node_uses_ : value_uses_)[ref.index()];
+      operands_.push_back(ref);
+      key.push_back(ref.word());
+    }
+    if (node->evaluated) key.push_back(node->value.contiguous ? 1 : 0);
+    if (node->evaluated && !node->value.contiguous)
+      for (const std::int64_t stride : node->value.strides) key.push_back(static_cast<std::uint64_t>(stride));
+  }
+  first_operand_.push_back(operands_.size());
+  for (Node* node : nodes) node->place = 0;
+
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    kept.push_back(nodes[i]->references() > node_uses_[i]);
+    bits = bits << 1 | (kept.back() ? 1 : 0);
+    if (i % 64 == 63) key.push_back(bits);
+  }
+  key.push_back(bits);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    spare.push_back(values[i]->references() == value_uses_[i] && !values[i]->leaf && values[i]->value.contiguous &&
+                    values[i]->value.buffer && values[i]->value.buffer->references() == 1);
+}
+
+std::uint64_t Capture::hash() const {
+  std::uint64_t hash = key.size();
+  for (const std::uint64_t word : key) hash = (std::rotl(hash, 29) ^ word) * 0x9E3779B97F4A7C15u;
+  return hash ^ hash >> 32;
+}
+
+}  // namespace xgrad::detail

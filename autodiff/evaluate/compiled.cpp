@@ -1,0 +1,328 @@
+#include <algorithm>
+#include <autodiff/evaluate/compiled.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/plan.hpp>
+
+namespace xgrad::detail {
+namespace {
+
+constexpr std::uint32_t none = ~std::uint32_t{0};
+// In place of a step.
+constexpr std::size_t never = ~std::size_t{0}, freed = never - 1, kept = never - 2;
+
+bool is_contiguous(const Shape& shape, const Strides& strides) {
+  std::int64_t step = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 0) return true;
+    if (shape[i] != 1 && strides[i] != step) return false;
+    step *= shape[i];
+  }
+  return true;
+}
+
+/// Places in one block of memory: the smallest free one that fits, else at the end.
+class Arena {
+ public:
+  std::size_t take(std::size_t bytes) {
+    auto best = free_.end();
+    for (auto at = free_.begin(); at != free_.end(); ++at)
+      if (at->bytes >= bytes && (best == free_.end() || at->bytes < best->bytes)) best = at;
+    if (best != free_.end()) {
+      const std::size_t place = best->place;
+      best->place += bytes;
+      best->bytes -= bytes;
+      if (best->bytes == 0) free_.erase(best);
+      return place;
+    }
+    std::size_t place = end_;
+    if (!free_.empty() && free_.back().place + free_.back().bytes == end_) {
+      place = free_.back().place;
+      free_.pop_back();
+    }
+    end_ = place + bytes;
+    return place;
+  }
+  void give(std::size_t place, std::size_t bytes) {
+    auto at = std::find_if(free_.begin(), free_.end(), [place](const Range& range) { return range.place > place; });
+    at = free_.insert(at, {place, bytes});
+    if (at + 1 != free_.end() && at->place + at->bytes == (at + 1)->place) {
+      at->bytes += (at + 1)->bytes;
+      free_.erase(at + 1);
+    }
+    if (at != free_.begin() && (at - 1)->place + (at - 1)->bytes == at->place) {
+      (at - 1)->bytes += at->bytes;
+      free_.erase(at);
+    }
+  }
+  std::size_t bytes() const { return end_; }
+
+ private:
+  struct Range {
+    std::size_t place, bytes;
+  };
+  std::vector<Range> free_;
+  std::size_t end_ = 0;
+};
+
+/// Room in the arena for so many bytes, at least one line.
+std::size_t whole_lines(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + Buffer::alignment - 1) / Buffer::alignment * Buffer::alignment; }
+
+}  // namespace
+
+CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::uint32_t>(capture.values.size())) {
+  const auto describe = [](const Node& node, Storage storage) {
+    Slot slot;
+    slot.dtype = node.dtype;
+    slot.storage = storage;
+    slot.shape = node.shape;
+    slot.size = size_of(node.shape);
+    slot.strides = storage == Storage::value ? node.value.strides : contiguous_strides(node.shape);
+    slot.contiguous = storage != Storage::value || node.value.contiguous;
+    return slot;
+  };
+  for (const Node* value : capture.values) slots_.push_back(describe(*value, Storage::value));
+  for (const Node* node : capture.nodes) {
+    slots_.push_back(describe(*node, Storage::arena));
+    ops_.push_back(node->op);
+  }
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) slots_[i].base = i;
+
+  const std::vector<Pass> passes = plan(capture.nodes);
+  std::vector<Membership> members(capture.nodes.size());
+  for (std::uint32_t p = 0; p < passes.size(); ++p)
+    for (std::uint32_t item = 0; item < passes[p].nodes.size(); ++item) members[passes[p].nodes[item]] = {p, item, false};
+  for (std::uint32_t i = 0; i < capture.nodes.size(); ++i)
+    for (const CaptureRef ref : capture.operands(i))
+      if (ref.is_node() && members[ref.index()].pass != members[i].pass) members[ref.index()].read_outside = true;
+
+  for (const Pass& pass : passes) {
+    const std::uint32_t first = pass.nodes.front();
+    const Node& node = *capture.nodes[first];
+    const std::uint32_t from = capture.operands(first).empty() ? none : slot_of(capture.operands(first)[0]);
+    const Op::Kind kind = node.op->kind();
+    const bool is_sum = kind == Op::Kind::sum && fused_sum(node).kind != FusedSum::Kind::none && slots_[from].contiguous;
+    if (kind == Op::Kind::elementwise || is_sum) {
+      add_group(capture, pass.nodes, members);
+    } else if (kind == Op::Kind::view) {
+      add_view(node, values_ + first, from);
+    } else {
+      Step step;
+      step.op = static_cast<const GeneralOp*>(node.op.get());
+      for (const CaptureRef ref : capture.operands(first)) step.inputs.push_back(slot_of(ref));
+      step.outputs = {values_ + first};
+      steps_.push_back(std::move(step));
+    }
+  }
+
+  for (std::uint32_t i = 0; i < capture.nodes.size(); ++i) {
+    if (!capture.kept[i]) continue;
+    results_.push_back(i);
+    Slot& base = slots_[slots_[values_ + i].base];
+    if (base.storage == Storage::arena) base.storage = Storage::own;
+  }
+  lay_out();
+}
+
+void CompiledGraph::add_view(const Node& node, std::uint32_t slot, std::uint32_t from) {
+  const auto& op = static_cast<const ViewOp&>(*node.op);
+  Value input, output;
+  input.strides = slots_[from].strides;
+  input.contiguous = slots_[from].contiguous;
+  if (!op.view(slots_[from].shape, input, node.shape, output)) {
+    const auto packed = static_cast<std::uint32_t>(slots_.size());
+    slots_.push_back(slots_[from]);
+    Slot& copy = slots_.back();
+    copy.storage = Storage::arena;
+    copy.strides = contiguous_strides(copy.shape);
+    copy.contiguous = true;
+    copy.base = packed;
+    copy.view_offset = 0;
+    Step step;
+    step.inputs = {from};
+    step.outputs = {packed};
+    steps_.push_back(std::move(step));
+    from = packed;
+    input.strides = copy.strides;
+    input.contiguous = true;
+    op.view(copy.shape, input, node.shape, output);
+  }
+  Slot& view = slots_[slot];
+  view.storage = Storage::view;
+  view.base = slots_[from].base;
+  view.view_offset = slots_[from].view_offset + output.offset;
+  view.strides = output.strides;
+  view.contiguous = is_contiguous(view.shape, view.strides);
+}
+
+void CompiledGraph::add_group(const Capture& capture, std::span<const std::uint32_t> nodes, std::span<const Membership> members) {
+  Step step;
+  const std::uint32_t pass = members[nodes.front()].pass;
+  const auto item_number = [&](CaptureRef ref) {
+    return ref.is_node() && members[ref.index()].pass == pass ? members[ref.index()].item : none;
+  };
+  for (const std::uint32_t node : nodes)
+    for (const CaptureRef ref : capture.operands(node))
+      if (item_number(ref) == none) step.inputs.push_back(slot_of(ref));
+  std::sort(step.inputs.begin(), step.inputs.end());
+  step.inputs.erase(std::unique(step.inputs.begin(), step.inputs.end()), step.inputs.end());
+
+  GroupTask task;
+  const Node& first = *capture.nodes[nodes.front()];
+  task.shape = first.op->kind() == Op::Kind::sum ? first.inputs.span()[0].shape() : first.shape;
+  for (const std::uint32_t input : step.inputs) task.inputs.push_back(array(input));
+  for (const std::uint32_t index : nodes) {
+    const Node& node = *capture.nodes[index];
+    const std::span<const CaptureRef> operands = capture.operands(index);
+    GroupItem& added = task.items.emplace_back();
+    added.op = node.op.get();
+    added.dtype = node.dtype;
+    added.operand_dtype = node.inputs.span().back().dtype();
+    added.arity = static_cast<std::uint8_t>(operands.size());
+    added.sum = fused_sum(node);
+    added.stored = added.sum.kind != FusedSum::Kind::none || capture.kept[index] || members[index].read_outside;
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      const std::uint32_t inside = item_number(operands[k]);
+      added.operands[k] = inside != none ? static_cast<std::uint32_t>(step.inputs.size()) + inside
+                                         : static_cast<std::uint32_t>(std::lower_bound(step.inputs.begin(), step.inputs.end(),
+                                                                                       slot_of(operands[k])) - step.inputs.begin());
+    }
+    step.outputs.push_back(added.stored ? values_ + index : none);
+  }
+  step.program = compile(task);
+  steps_.push_back(std::move(step));
+}
+
+void CompiledGraph::lay_out() {
+  for (Slot& slot : slots_) slot.last_use = never;
+  for (std::size_t s = 0; s < steps_.size(); ++s)
+    for (const std::uint32_t input : steps_[s].inputs) slots_[slots_[input].base].last_use = s;
+  for (const std::uint32_t node : results_) slots_[slots_[values_ + node].base].last_use = kept;
+
+  Arena arena;
+  for (std::size_t s = 0; s < steps_.size(); ++s) {
+    const Step& step = steps_[s];
+    // Inputs that nothing reads any more, whose memory an output may take over.
+    std::vector<bool> given(step.inputs.size(), false);
+    const auto donor = [&](std::size_t item, const Slot& output, Storage storage) -> std::size_t {
+      for (std::size_t k = 0; step.program && k < step.inputs.size(); ++k) {
+        const Slot& input = slots_[step.inputs[k]];
+        if (!given[k] && input.storage == storage && input.last_use == s && input.contiguous && input.dtype == output.dtype &&
+            input.shape == output.shape && step.program->may_overwrite(item, k))
+          return k;
+      }
+      return never;
+    };
+    for (std::size_t item = 0; item < step.outputs.size(); ++item) {
+      if (step.outputs[item] == none) continue;
+      Slot& output = slots_[step.outputs[item]];
+      const std::size_t k = donor(item, output, output.storage == Storage::arena ? Storage::arena : Storage::value);
+      if (output.storage == Storage::own) {
+        own_.push_back(step.outputs[item]);
+        output.place = own_.size() - 1;
+        if (k != never) {
+          candidates_.push_back({step.outputs[item], step.inputs[k]});
+          given[k] = true;
+        }
+      } else if (k != never) {
+        output.place = slots_[step.inputs[k]].place;
+        given[k] = true;
+      } else {
+        output.place = arena.take(whole_lines(bytes(output)));
+      }
+    }
+    for (std::size_t k = 0; k < step.inputs.size(); ++k) {
+      Slot& base = slots_[slots_[step.inputs[k]].base];
+      if (base.storage != Storage::arena || base.last_use != s) continue;
+      base.last_use = freed;  // once
+      if (!(given[k] && slots_[step.inputs[k]].base == step.inputs[k])) arena.give(base.place, whole_lines(bytes(base)));
+    }
+    for (const std::uint32_t output : step.outputs)
+      if (output != none && slots_[output].storage == Storage::arena && slots_[output].last_use == never)
+        arena.give(slots_[output].place, whole_lines(bytes(slots_[output])));
+  }
+  arena_bytes_ = arena.bytes();
+}
+
+Array CompiledGraph::array(std::uint32_t slot) const {
+  const Slot& at = slots_[slot];
+  return {nullptr, at.dtype, &at.shape, &at.strides, at.contiguous, at.size};
+}
+
+void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const {
+  // All memory first: what fails for want of it leaves everything as it was.
+  const Ref<Buffer> arena = arena_bytes_ > 0 ? Buffer::allocate(arena_bytes_) : Ref<Buffer>();
+  std::vector<Value> own(own_.size());
+  for (const Candidate& candidate : candidates_) {
+    Value& value = values[candidate.value]->value;
+    if (!spare[candidate.value] || !value.buffer) continue;
+    own[slots_[candidate.slot].place] = std::move(value);
+    value.buffer.reset();
+  }
+  xt::svector<std::byte*, 64> data(slots_.size());
+  for (std::size_t i = 0; i < own_.size(); ++i) {
+    const Slot& slot = slots_[own_[i]];
+    if (!own[i].buffer) own[i] = {Buffer::allocate(bytes(slot)), 0, slot.strides, true};
+    data[own_[i]] = static_cast<std::byte*>(own[i].buffer->data()) + own[i].offset * static_cast<std::int64_t>(size_of(slot.dtype));
+  }
+  for (const Candidate& candidate : candidates_)
+    if (!values[candidate.value]->value.buffer) data[candidate.value] = data[candidate.slot];
+  for (std::size_t i = 0; i < values_; ++i)
+    if (values[i]->value.buffer) data[i] = static_cast<std::byte*>(values[i]->array().data);
+  for (std::size_t i = values_; i < slots_.size(); ++i)
+    if (slots_[i].storage == Storage::arena) data[i] = static_cast<std::byte*>(arena->data()) + slots_[i].place;
+  for (std::size_t i = values_; i < slots_.size(); ++i)
+    if (slots_[i].storage == Storage::view)
+      data[i] = data[slots_[i].base] + slots_[i].view_offset * static_cast<std::int64_t>(size_of(slots_[i].dtype));
+
+  try {
+    run_steps(data.data());
+  } catch (...) {
+    for (const Candidate& candidate : candidates_)  // what was written over is no value any more
+      if (!values[candidate.value]->value.buffer) values[candidate.value]->evaluated = false;
+    throw;
+  }
+
+  for (std::size_t r = 0; r < results_.size(); ++r) {
+    const Slot& slot = slots_[values_ + results_[r]];
+    const Slot& base = slots_[slot.base];
+    Value& result = results[r];
+    if (base.storage == Storage::value) {
+      result.buffer = values[slot.base]->value.buffer;
+      result.offset = values[slot.base]->value.offset;
+    } else {
+      result.buffer = own[base.place].buffer;
+      result.offset = own[base.place].offset;
+    }
+    result.offset += slot.view_offset;
+    result.strides = slot.strides;
+    result.contiguous = slot.contiguous;
+  }
+}
+
+void CompiledGraph::run_steps(std::byte* const* data) const {
+  xt::svector<const std::byte*, 16> inputs;
+  xt::svector<std::byte*, 32> outputs;
+  xt::svector<Array, 4> arrays;
+  for (const Step& step : steps_) {
+    if (step.program) {
+      inputs.resize(step.inputs.size());
+      outputs.resize(step.outputs.size());
+      for (std::size_t k = 0; k < step.inputs.size(); ++k) inputs[k] = data[step.inputs[k]];
+      for (std::size_t k = 0; k < step.outputs.size(); ++k) outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
+      step.program->run({inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+      continue;
+    }
+    arrays.resize(step.inputs.size() + 1);
+    for (std::size_t k = 0; k < step.inputs.size(); ++k) {
+      arrays[k] = array(step.inputs[k]);
+      arrays[k].data = data[step.inputs[k]];
+    }
+    Array& output = arrays[step.inputs.size()];
+    output = array(step.outputs[0]);
+    output.data = data[step.outputs[0]];
+    if (step.op) step.op->evaluate({arrays.data(), step.inputs.size()}, output);
+    else copy_contiguous(arrays[0], output.data);
+  }
+}
+
+}  // namespace xgrad::detail
