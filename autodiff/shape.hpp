@@ -25,6 +25,9 @@ std::int64_t size_of(const Shape& shape);
 /// Strides of row-major storage.
 Strides contiguous_strides(const Shape& shape);
 
+/// Whether elements so far apart lie row-major without gaps.
+bool is_contiguous(const Shape& shape, const Strides& strides);
+
 /// The shape `a` and `b` broadcast to, by NumPy's rules.
 /// Throws std::invalid_argument naming `op` and both shapes when an axis differs and neither is 1.
 Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b);

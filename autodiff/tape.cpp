@@ -130,6 +130,18 @@ Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shap
     }
   }
   node->requires_grad = requires_grad && gradients && is_floating(dtype);
+  if (!node->requires_grad && node->op->kind() == Op::Kind::view && node->inputs.span()[0].node()->evaluated) {
+    const Node& from = *node->inputs.span()[0].node();
+    Value value;
+    value.buffer = from.value.buffer;
+    if (static_cast<const ViewOp&>(*node->op).view(from.shape, from.value, node->shape, value)) {
+      value.contiguous = is_contiguous(node->shape, value.strides);
+      node->value = std::move(value);
+      node->evaluated = true;
+      forget(*node);
+      return Tensor(std::move(node));
+    }
+  }
   node->pending = static_cast<std::uint32_t>(std::min<std::uint64_t>(pending, std::numeric_limits<std::uint32_t>::max()));
   node->pending_bytes = bytes;
   if (pending > pending_limit || bytes > pending_bytes_limit) evaluate(node.get());

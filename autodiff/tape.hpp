@@ -4,10 +4,12 @@
 
 #include <autodiff/evaluate/buffer.hpp>
 #include <autodiff/tensor.hpp>
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace xgrad {
 
@@ -51,6 +53,7 @@ class Op {
   enum class Kind : std::uint8_t { elementwise, view, sum, general };
 
   virtual ~Op() = default;
+  bool operator==(const Op&) const = default;  ///< of parameters: derived classes that have some add theirs
   /// As the public function is called.
   virtual std::string_view name() const = 0;
   virtual Kind kind() const { return Kind::general; }
@@ -151,6 +154,22 @@ const std::shared_ptr<const Op>& shared_op() {
   static const O instance;
   static const std::shared_ptr<const Op> shared(std::shared_ptr<void>(), &instance);
   return shared;
+}
+
+/// As `shared_op`, for an op with parameters: of those used lately, an equal one is found again. So equal recordings hold
+/// the same ops, which is how a plan made for one is known to fit another.
+template <class O, class... Parameters>
+std::shared_ptr<const Op> interned(Parameters&&... parameters) {
+  constexpr std::size_t most = 32;
+  thread_local std::vector<std::shared_ptr<const O>> recent;
+  O op(std::forward<Parameters>(parameters)...);
+  auto found = std::find_if(recent.begin(), recent.end(), [&](const auto& other) { return *other == op; });
+  if (found == recent.end()) {
+    if (recent.size() == most) recent.pop_back();
+    found = recent.insert(recent.end(), std::make_shared<const O>(std::move(op)));
+  }
+  std::rotate(recent.begin(), found, found + 1);
+  return recent.front();
 }
 
 /// Throws std::logic_error naming `op` when a tensor is undefined.

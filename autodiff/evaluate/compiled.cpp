@@ -10,16 +10,6 @@ constexpr std::uint32_t none = ~std::uint32_t{0};
 // In place of a step.
 constexpr std::size_t never = ~std::size_t{0}, freed = never - 1, kept = never - 2;
 
-bool is_contiguous(const Shape& shape, const Strides& strides) {
-  std::int64_t step = 1;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] == 0) return true;
-    if (shape[i] != 1 && strides[i] != step) return false;
-    step *= shape[i];
-  }
-  return true;
-}
-
 /// Places in one block of memory: the smallest free one that fits, else at the end.
 class Arena {
  public:

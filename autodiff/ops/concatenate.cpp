@@ -25,6 +25,8 @@ struct Concatenate final : GeneralOp {
     return g.slice(slices);
   }
 
+  bool operator==(const Concatenate&) const = default;
+
   std::size_t axis;
   std::vector<std::int64_t> starts;  ///< where each input begins along the axis
 };
@@ -54,7 +56,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
     shape[along] += tensor.shape()[along];
     inputs.push_back(tensor.to(dtype));
   }
-  return detail::record(std::make_shared<const Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
+  return detail::record(detail::interned<Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {

@@ -45,6 +45,7 @@ std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? 
 struct Indexing : GeneralOp {
   explicit Indexing(std::size_t axis) : axis(axis) {}
   std::int64_t signed_axis() const { return static_cast<std::int64_t>(axis); }
+  bool operator==(const Indexing&) const = default;
   std::size_t axis;
 };
 
@@ -179,7 +180,7 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   Shape shape = x.shape();
   shape[along] = indices.size();
   const Tensor inputs[] = {x, reshape(indices, {indices.size()})};
-  const Tensor taken = detail::record(std::make_shared<const Take>(along), inputs, std::move(shape), x.dtype());
+  const Tensor taken = detail::record(detail::interned<Take>(along), inputs, std::move(shape), x.dtype());
   Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
   for (const std::int64_t extent : indices.shape()) result.push_back(extent);
   for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
@@ -197,7 +198,7 @@ Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis
   from[along] = x.shape()[along];
   shape[along] = indices.shape()[along];
   const Tensor inputs[] = {broadcast_to(x, from), broadcast_to(indices, shape)};
-  return detail::record(std::make_shared<const TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
+  return detail::record(detail::interned<TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
 }
 
 Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -211,7 +212,7 @@ Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, s
     refuse_shapes("index_add", "a source", source.shape(), "x", x.shape(), "do not go together; it must be " + to_string(expected));
   const DType dtype = promote(x.dtype(), source.dtype());
   const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(std::make_shared<const IndexAdd>(along), inputs, x.shape(), dtype);
+  return detail::record(detail::interned<IndexAdd>(along), inputs, x.shape(), dtype);
 }
 
 Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -225,7 +226,7 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source,
     refuse_shapes("scatter_add", "indices", indices.shape(), "x", x.shape(), "differ beside the axis");
   const DType dtype = promote(x.dtype(), source.dtype());
   const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(std::make_shared<const ScatterAdd>(along), inputs, x.shape(), dtype);
+  return detail::record(detail::interned<ScatterAdd>(along), inputs, x.shape(), dtype);
 }
 
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {

@@ -76,7 +76,11 @@ struct MatMul final : GeneralOp {
   }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    return i == 0 ? matmul(g, matrix_transpose(inputs[1])) : matmul(matrix_transpose(inputs[0]), g);
+    // Of a transposed operand the transpose comes as one product in the layout of what was transposed.
+    const Tensor &a = inputs[0], &b = inputs[1];
+    if (detail::is_matrix_transpose(inputs[i]))
+      return matrix_transpose(i == 0 ? matmul(b, matrix_transpose(g)) : matmul(matrix_transpose(g), a));
+    return i == 0 ? matmul(g, matrix_transpose(b)) : matmul(matrix_transpose(a), g);
   }
 
  private:

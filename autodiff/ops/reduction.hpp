@@ -16,6 +16,8 @@ struct Reduction : GeneralOp {
   /// `t`, of the result's shape, with the reduced axes as extents of 1, so that it broadcasts to the input.
   Tensor kept(const Tensor& t) const;
 
+  bool operator==(const Reduction&) const = default;
+
   std::vector<std::int64_t> axes;  ///< sorted, counted from the front
   bool keepdims;
 };
@@ -27,7 +29,7 @@ Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool
 template <class R>
 Tensor reduce(const Tensor& x, std::vector<std::int64_t> axes, bool keepdims, DType dtype) {
   Shape shape = reduced_shape(x.shape(), axes, keepdims);
-  return record(std::make_shared<const R>(std::move(axes), keepdims), {&x, 1}, std::move(shape), dtype);
+  return record(interned<R>(std::move(axes), keepdims), {&x, 1}, std::move(shape), dtype);
 }
 
 }  // namespace xgrad::detail

@@ -72,6 +72,8 @@ struct Permute final : ViewOp {
     return transpose(g, inverse);
   }
 
+  bool operator==(const Permute&) const = default;
+
   std::vector<std::int64_t> axes;
 };
 
@@ -132,9 +134,16 @@ Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
     throw std::invalid_argument("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
                                 "; each of its " + std::to_string(x.dim()) + " axes must be named once");
   if (std::is_sorted(order.begin(), order.end())) return x;
+  // There and back again, as the cotangents of transposed operands go: nothing to do.
+  const detail::Node& node = *x.node();
+  if (const auto* before = node.op ? dynamic_cast<const Permute*>(node.op.get()) : nullptr) {
+    bool back = true;
+    for (std::size_t i = 0; i < order.size(); ++i) back = back && before->axes[static_cast<std::size_t>(order[i])] == static_cast<std::int64_t>(i);
+    if (back) return node.inputs.span()[0];
+  }
   Shape shape(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) shape[i] = x.shape()[static_cast<std::size_t>(order[i])];
-  return record_view(std::make_shared<const Permute>(std::move(order)), x, std::move(shape));
+  return record_view(detail::interned<Permute>(std::move(order)), x, std::move(shape));
 }
 
 Tensor transpose(const Tensor& x) {
@@ -142,6 +151,17 @@ Tensor transpose(const Tensor& x) {
   std::vector<std::int64_t> axes(x.dim());
   std::iota(axes.rbegin(), axes.rend(), 0);
   return transpose(x, axes);
+}
+
+bool detail::is_matrix_transpose(const Tensor& x) {
+  const auto* permute = x.node()->op ? dynamic_cast<const Permute*>(x.node()->op.get()) : nullptr;
+  if (!permute) return false;
+  const auto rank = static_cast<std::int64_t>(permute->axes.size());
+  for (std::int64_t i = 0; i < rank; ++i) {
+    const std::int64_t from = i == rank - 2 ? rank - 1 : i == rank - 1 ? rank - 2 : i;
+    if (permute->axes[static_cast<std::size_t>(i)] != from) return false;
+  }
+  return rank >= 2;
 }
 
 Tensor matrix_transpose(const Tensor& x) {

@@ -18,6 +18,7 @@ struct Selection {
   xt::svector<std::int64_t, 4> steps;
   xt::svector<std::int64_t, 4> first;  ///< for each axis of the source
 
+  bool operator==(const Selection&) const = default;
   /// Offset and strides of the result within values of the source's shape.
   void apply(const Strides& from, std::int64_t& offset, Strides& strides) const {
     for (std::size_t i = 0; i < first.size(); ++i) offset += first[i] * from[i];
@@ -40,6 +41,7 @@ struct SliceView final : ViewOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return embed(g, selection);
   }
+  bool operator==(const SliceView&) const = default;
 
   Selection selection;
 };
@@ -58,14 +60,15 @@ struct Embed final : GeneralOp {
     detail::copy_strided(inputs[0], static_cast<std::byte*>(output.data) + offset * static_cast<std::int64_t>(bytes), strides);
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
-    return detail::record(std::make_shared<const SliceView>(selection), std::span(&g, 1), selection.shape, g.dtype());
+    return detail::record(detail::interned<SliceView>(selection), std::span(&g, 1), selection.shape, g.dtype());
   }
+  bool operator==(const Embed&) const = default;
 
   Selection selection;
 };
 
 Tensor embed(const Tensor& g, const Selection& selection) {
-  return detail::record(std::make_shared<const Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
+  return detail::record(detail::interned<Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
 }
 
 /// First position, number and step of a range along an axis, as Python resolves it.
@@ -139,7 +142,7 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
       std::all_of(selection.steps.begin(), selection.steps.end(), [](std::int64_t step) { return step == 1; }))
     return *this;  // everything, as it is
   Shape result = selection.shape;
-  return detail::record(std::make_shared<const SliceView>(std::move(selection)), std::span(this, 1), std::move(result), dtype());
+  return detail::record(detail::interned<SliceView>(std::move(selection)), std::span(this, 1), std::move(result), dtype());
 }
 
 }  // namespace xgrad

@@ -131,6 +131,8 @@ struct AlongAxis : GeneralOp {
     });
   }
 
+  bool operator==(const AlongAxis&) const = default;
+
   std::int64_t axis;  ///< counted from the front
 };
 
@@ -190,7 +192,7 @@ Tensor to_floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(D
 template <class O>
 Tensor along_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
   detail::check_defined(op, x);
-  auto along = std::make_shared<const O>(normalize_axis(op, axis, x.shape()));
+  auto along = detail::interned<O>(normalize_axis(op, axis, x.shape()));
   const Tensor input = to_floating(x);
   return detail::record(std::move(along), {&input, 1}, x.shape(), input.dtype());
 }
