@@ -1,164 +1,28 @@
 #include <algorithm>
 #include <autodiff/backward.hpp>
+#include <autodiff/evaluate/cache.hpp>
+#include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
-#include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/replay.hpp>
 #include <stdexcept>
 #include <unordered_map>
 
 namespace xgrad {
 namespace {
 
+using detail::Capture;
+using detail::CaptureRef;
+using detail::CompiledGraph;
 using detail::Node;
+using detail::Replay;
 
-/// Sums a cotangent over what broadcasting repeated, or repeats it; casts it to the dtype of what it belongs to.
-Tensor match(Tensor cotangent, const Shape& shape, DType dtype) {
-  if (cotangent.shape() != shape) {
-    const Shape from = cotangent.shape();
-    const std::size_t extra = from.size() > shape.size() ? from.size() - shape.size() : 0;
-    const std::size_t missing = shape.size() > from.size() ? shape.size() - from.size() : 0;
-    std::vector<std::int64_t> axes;
-    for (std::size_t i = 0; i < from.size(); ++i)
-      if (i < extra || (shape[i - extra + missing] == 1 && from[i] != 1)) axes.push_back(static_cast<std::int64_t>(i));
-    if (!axes.empty()) cotangent = sum(cotangent, axes, true);
-    if (extra > 0) {
-      const Shape& summed = cotangent.shape();
-      cotangent = reshape(cotangent, Shape(summed.begin() + static_cast<std::ptrdiff_t>(extra), summed.end()));
-    }
-    cotangent = broadcast_to(cotangent, shape);
-  }
-  return cotangent.to(dtype);
-}
-
-/// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
-class Replay {
- public:
-  explicit Replay(const std::vector<Tensor>& outputs) {
-    std::vector<Node*> stack;
-    const auto visit = [&](Node* node) {
-      if (!node->requires_grad || place(node) != 0) return;
-      if (node->released)
-        throw std::logic_error(
-            "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
-      nodes_.push_back(node);
-      set_place(node, static_cast<std::uint32_t>(nodes_.size()));
-      if (node->op) stack.push_back(node);
-    };
-    try {
-      for (const Tensor& output : outputs) visit(detail::resolve(output.node()));
-      while (!stack.empty()) {
-        Node* node = stack.back();
-        stack.pop_back();
-        for (const Tensor& input : node->inputs.span()) visit(input.node());
-      }
-    } catch (...) {
-      clear_places();
-      throw;
-    }
-    // The order of recording is a topological order.
-    const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
-    if (!std::is_sorted(nodes_.begin(), nodes_.end(), later)) std::sort(nodes_.begin(), nodes_.end(), later);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) set_place(nodes_[i], static_cast<std::uint32_t>(i + 1));
-    cotangents_.resize(nodes_.size());
-    needed_.assign(nodes_.size(), true);
-  }
-  Replay(const Replay&) = delete;
-  Replay& operator=(const Replay&) = delete;
-  ~Replay() { clear_places(); }
-
-  /// Goes only where it leads to a node that `is_target` accepts.
-  template <class F>
-  void prune(const F& is_target) {
-    for (std::size_t i = nodes_.size(); i-- > 0;) {
-      bool needed = is_target(nodes_[i]);
-      for (const Tensor& input : nodes_[i]->inputs.span()) {
-        const std::uint32_t at = place(input.node());
-        needed = needed || (at != 0 && needed_[at - 1]);
-      }
-      needed_[i] = needed;
-    }
-  }
-
-  void seed(Node* node, const Tensor& cotangent) {
-    if (const std::uint32_t at = place(node)) accumulate(at - 1, cotangent);
-  }
-
-  /// Calls `arrive(node, cotangent)` with the whole cotangent of each node, outputs first.
-  template <class F>
-  void run(const F& arrive) {
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      if (!needed_[i] || !cotangents_[i].defined()) continue;
-      const Tensor g = std::move(cotangents_[i]);
-      Node& node = *nodes_[i];
-      arrive(&node, g);
-      if (!node.op) continue;
-      const std::span<const Tensor> inputs = std::as_const(node.inputs).span();
-      const Tensor y{detail::Ref<Node>(&node)};
-      for (std::size_t k = 0; k < inputs.size(); ++k) {
-        const Node& input = *inputs[k].node();
-        const std::uint32_t at = input.requires_grad ? place(&input) : 0;
-        if (at == 0 || !needed_[at - 1]) continue;
-        const Tensor cotangent = node.op->vjp(k, g, inputs, y);
-        if (cotangent.defined()) accumulate(at - 1, match(cotangent, input.shape, input.dtype));
-      }
-    }
-  }
-
-  /// Computes `results` together with the outputs' values, unless they are kept for later, and frees the recording:
-  /// values stay where a handle needs them.
-  void finish(std::span<const Tensor> outputs, std::span<const Tensor> results, bool retain_graph) {
-    std::vector<Tensor> wanted(results.begin(), results.end());
-    clear_places();
-    if (!retain_graph) {
-      wanted.insert(wanted.end(), outputs.begin(), outputs.end());
-      for (std::size_t i = nodes_.size(); i-- > 0;) {  // inputs first: letting go of one frees only nodes before it
-        Node& node = *nodes_[i];
-        if (!node.op) continue;
-        node.released = true;  // the evaluator lets go of what it computes
-        if (node.evaluated) detail::forget(node);
-      }
-    }
-    nodes_.clear();
-    evaluate(wanted);
-  }
-
- private:
-  // Leaves may be shared by recordings in several threads: their places are kept here rather than in the node.
-  std::uint32_t place(const Node* node) const {
-    if (node->op) return node->slot;
-    const auto found = leaves_.find(node);
-    return found == leaves_.end() ? 0 : found->second;
-  }
-  void set_place(Node* node, std::uint32_t at) {
-    if (node->op) node->slot = at;
-    else leaves_[node] = at;
-  }
-  void clear_places() {
-    for (Node* node : nodes_)
-      if (node->op) node->slot = 0;
-    leaves_.clear();
-  }
-  void accumulate(std::size_t i, const Tensor& cotangent) {
-    cotangents_[i] = cotangents_[i].defined() ? add(cotangents_[i], cotangent) : cotangent;
-  }
-
-  std::vector<Node*> nodes_;  ///< held by the outputs
-  std::vector<Tensor> cotangents_;
-  std::vector<bool> needed_;
-  std::unordered_map<const Node*, std::uint32_t> leaves_;
-};
-
-/// Cotangents checked, defaults filled in.
-std::vector<Tensor> check_cotangents(std::string_view name, const std::vector<Tensor>& outputs, const std::vector<Tensor>& given) {
+void check_cotangents(std::string_view name, const std::vector<Tensor>& outputs, const std::vector<Tensor>& given) {
   const std::string op(name);
   if (outputs.empty()) throw std::invalid_argument(op + ": there are no outputs");
   if (!given.empty() && given.size() != outputs.size())
     throw std::invalid_argument(op + ": " + std::to_string(given.size()) + " cotangents for " + std::to_string(outputs.size()) +
                                 " outputs");
-  std::vector<Tensor> cotangents;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& output = outputs[i];
     detail::check_defined(op, output);
@@ -169,15 +33,25 @@ std::vector<Tensor> check_cotangents(std::string_view name, const std::vector<Te
       if (given[i].shape() != output.shape())
         throw std::invalid_argument(op + ": a cotangent of shape " + to_string(given[i].shape()) + " for an output of shape " +
                                     to_string(output.shape()));
-      cotangents.push_back(given[i].to(output.dtype()));
-    } else if (output.size() == 1) {
-      cotangents.push_back(ones(output.shape(), output.dtype()));
-    } else {
+    } else if (output.size() != 1) {
       throw std::invalid_argument(op + ": the output has shape " + to_string(output.shape()) +
                                   "; give a cotangent of that shape, or reduce it to one element");
     }
   }
+}
+
+/// Cotangents in their outputs' dtype; undefined ones stay for the default of 1.
+std::vector<Tensor> cast_cotangents(const std::vector<Tensor>& outputs, const std::vector<Tensor>& given) {
+  std::vector<Tensor> cotangents(outputs.size());
+  for (std::size_t i = 0; i < given.size(); ++i)
+    if (given[i].defined()) cotangents[i] = given[i].to(outputs[i].dtype());
   return cotangents;
+}
+
+void seed(Replay& replay, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    replay.seed(detail::resolve(outputs[i].node()),
+                cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype()));
 }
 
 void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
@@ -186,68 +60,300 @@ void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
                            " depends on nothing that requires gradients; call set_requires_grad() on a leaf before recording");
 }
 
+/// What a gradient is of. A leaf assigned to in between appears as several nodes, so it goes by what they share.
+const void* identity(const Node* node) { return node->leaf ? static_cast<const void*>(node->leaf.get()) : node; }
+
+constexpr std::uint32_t none = ~std::uint32_t{0};
+
+/// The gradients of recordings of one structure: asked of the rules once, and what they said kept as a plan. Recordings that
+/// come back, as those of training do, are recognised by their capture's key and ask no rule.
+struct GradientPlan {
+  enum class Origin : std::uint8_t { value, node, constant, result, unused };
+  struct Place {
+    Origin origin = Origin::unused;
+    std::uint32_t index = 0;
+  };
+  std::shared_ptr<const CompiledGraph> graph;
+  std::vector<Place> values;         ///< where those of the graph come from
+  std::vector<Tensor> constants;     ///< that rules made
+  std::vector<std::uint32_t> kept;   ///< the captured node that a result of the graph is the value of
+  std::vector<Place> gradients;      ///< of the targets, in their order
+};
+
+/// A recording about to be replayed, of a thread.
+struct Workspace {
+  Capture capture;
+  std::vector<Tensor> held;  ///< values beside those of the recording
+  std::vector<detail::Value> results;
+  std::vector<Node*> values;
+  std::vector<bool> spare;
+  detail::StructureCache<GradientPlan> plans;
+  bool busy = false;
+};
+Workspace& shared_workspace() {
+  thread_local Workspace workspace;
+  return workspace;
+}
+
+/// The workspace, unless a rule that is being asked takes gradients itself.
+class Lease {
+ public:
+  Lease() : own_(shared_workspace().busy ? std::make_unique<Workspace>() : nullptr), work_(own_ ? *own_ : shared_workspace()) {
+    work_.busy = true;
+  }
+  ~Lease() {
+    work_.held.clear();
+    work_.results.clear();
+    work_.busy = false;
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  Workspace& operator*() const { return work_; }
+
+ private:
+  std::unique_ptr<Workspace> own_;
+  Workspace& work_;
+};
+
+/// Where a captured node lies, if it does.
+std::uint32_t find_node(const Capture& capture, const Node* node) {
+  const auto at = std::lower_bound(capture.nodes.begin(), capture.nodes.end(), node,
+                                   [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+  return at != capture.nodes.end() && *at == node ? static_cast<std::uint32_t>(at - capture.nodes.begin()) : none;
+}
+
+/// Captures the recording of `outputs` and their cotangents.
+void capture_recording(Workspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+  std::vector<Node*> roots;
+  for (const Tensor& output : outputs) roots.push_back(detail::resolve(output.node()));
+  for (const Tensor& cotangent : cotangents)
+    if (cotangent.defined()) cotangent.evaluate();
+  Capture& capture = work.capture;
+  capture.collect_recording(roots);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::uint32_t at = find_node(capture, roots[i]);
+    capture.note(at != none ? CaptureRef::node(at).word() : CaptureRef::value(capture.add_value(roots[i])).word());
+    if (!cotangents[i].defined()) capture.note(none);
+    else capture.note(capture.add_value(detail::resolve(cotangents[i].node())));
+  }
+}
+
+/// Notes how a graph that is about to run can be run for the next recording of this structure.
+GradientPlan make_plan(const Capture& recording, const std::vector<Tensor>& gradients, const Capture& computed,
+                       std::shared_ptr<const CompiledGraph> graph) {
+  using Origin = GradientPlan::Origin;
+  std::unordered_map<const Node*, GradientPlan::Place> places;
+  for (std::uint32_t i = 0; i < recording.values.size(); ++i) places[recording.values[i]] = {Origin::value, i};
+  for (std::uint32_t i = 0; i < recording.nodes.size(); ++i) places[recording.nodes[i]] = {Origin::node, i};
+  GradientPlan plan;
+  const auto place = [&](Node* node) {
+    const auto found = places.find(node);
+    if (found != places.end()) return found->second;
+    plan.constants.emplace_back(detail::Ref<Node>(node));
+    return places[node] = {Origin::constant, static_cast<std::uint32_t>(plan.constants.size() - 1)};
+  };
+  for (Node* value : computed.values) plan.values.push_back(place(value));
+  std::unordered_map<const Node*, std::uint32_t> results;
+  for (const std::uint32_t i : graph->results()) {
+    const Node* node = computed.nodes[i];
+    const auto found = places.find(node);
+    plan.kept.push_back(found != places.end() ? found->second.index : none);
+    results[node] = static_cast<std::uint32_t>(results.size());
+  }
+  for (const Tensor& gradient : gradients) {
+    if (!gradient.defined()) {
+      plan.gradients.emplace_back();
+      continue;
+    }
+    Node* node = detail::resolve(gradient.node());
+    const auto result = results.find(node);
+    plan.gradients.push_back(result != results.end() ? GradientPlan::Place{Origin::result, result->second} : place(node));
+  }
+  plan.graph = std::move(graph);
+  return plan;
+}
+
+/// The gradients of the captured recording by a plan for its structure; then frees the recording.
+std::vector<Tensor> run_plan(Workspace& work, const GradientPlan& plan, std::span<const Node* const> targets) {
+  using Origin = GradientPlan::Origin;
+  Capture& capture = work.capture;
+  const auto node_at = [&](GradientPlan::Place place) {
+    return place.origin == Origin::value  ? capture.values[place.index]
+           : place.origin == Origin::node ? capture.nodes[place.index]
+                                          : plan.constants[place.index].node();
+  };
+  work.values.clear();
+  work.spare.clear();
+  for (const GradientPlan::Place place : plan.values) {
+    work.values.push_back(node_at(place));
+    work.spare.push_back(place.origin == Origin::value && place.index < capture.spare.size() && capture.spare[place.index]);
+  }
+  for (const GradientPlan::Place gradient : plan.gradients)
+    if (gradient.origin == Origin::value)
+      for (std::size_t i = 0; i < work.values.size(); ++i)
+        if (work.values[i] == node_at(gradient)) work.spare[i] = false;
+  work.results.assign(plan.graph->results().size(), {});
+  plan.graph->run(work.values, work.spare, work.results);
+
+  std::vector<Tensor> gradients(targets.size());
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    const GradientPlan::Place place = plan.gradients[t];
+    if (place.origin == Origin::unused) continue;
+    gradients[t] = place.origin == Origin::result
+                       ? detail::make_leaf(targets[t]->shape, targets[t]->dtype, work.results[place.index])
+                       : Tensor(detail::Ref<Node>(node_at(place))).detach();
+  }
+  for (std::size_t r = 0; r < plan.kept.size(); ++r)
+    if (plan.kept[r] != none) {
+      Node& node = *capture.nodes[plan.kept[r]];
+      node.value = std::move(work.results[r]);
+      node.evaluated = true;
+    }
+  for (Node* node : capture.nodes) node->released = node->requires_grad;
+  for (Node* node : capture.nodes) detail::forget(*node);  // in order: it may destroy those before
+  return gradients;
+}
+
 }  // namespace
 
-void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, bool retain_graph) {
-  const std::vector<Tensor> seeds = check_cotangents("backward", outputs, cotangents);
+void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& given, bool retain_graph) {
+  check_cotangents("backward", outputs, given);
   check_tracked("backward", outputs);
-  Replay replay(outputs);
-
   NoGrad guard;
+  const std::vector<Tensor> cotangents = cast_cotangents(outputs, given);
+
+  const Lease lease;
+  Workspace& work = *lease;
+  Capture& capture = work.capture;
+  capture_recording(work, outputs, cotangents);
+  // The leaves, with the gradients they have so far.
   std::vector<detail::Ref<detail::Leaf>> leaves;
-  std::vector<Tensor> gradients;
-  for (std::size_t i = 0; i < outputs.size(); ++i) replay.seed(detail::resolve(outputs[i].node()), seeds[i]);
-  replay.run([&](Node* node, const Tensor& g) {
-    if (!node->leaf) return;
-    // A leaf assigned to in between appears twice, as two nodes with one gradient.
-    const auto known = std::find(leaves.begin(), leaves.end(), node->leaf);
-    if (known != leaves.end()) {
-      Tensor& gradient = gradients[static_cast<std::size_t>(known - leaves.begin())];
-      gradient = add(gradient, g);
-      return;
-    }
+  std::vector<const Node*> targets;
+  std::unordered_map<const void*, std::uint32_t> known;
+  for (std::size_t i = 0; i < capture.values.size(); ++i) {
+    const Node* node = capture.values[i];
+    if (!node->leaf || !node->requires_grad) continue;
+    const auto [found, is_new] = known.emplace(node->leaf.get(), static_cast<std::uint32_t>(leaves.size()));
+    capture.note(found->second);
+    if (!is_new) continue;
     leaves.push_back(node->leaf);
-    gradients.push_back(node->leaf->gradient.defined() ? add(node->leaf->gradient, g) : g);
-  });
-  replay.finish(outputs, gradients, retain_graph);
-  for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i]->gradient = gradients[i].detach();
+    targets.push_back(node);
+  }
+  for (const detail::Ref<detail::Leaf>& leaf : leaves) {
+    const Tensor& before = leaf->gradient;
+    if (before.defined()) before.evaluate();
+    capture.note(before.defined() ? capture.add_value(detail::resolve(before.node())) : none);
+  }
+  capture.note(retain_graph ? 1 : 0);
+
+  std::vector<Tensor> gradients;
+  const std::uint64_t hash = capture.hash();
+  const std::shared_ptr<const GradientPlan> plan = retain_graph ? nullptr : work.plans.find(hash, capture.key);
+  if (plan) {
+    gradients = run_plan(work, *plan, targets);
+  } else {
+    gradients.resize(leaves.size());
+    Replay replay(outputs);
+    bool fits_all = !retain_graph;
+    {
+      const detail::Tracing tracing;
+      seed(replay, outputs, cotangents);
+      replay.run([&](Node* node, const Tensor& g) {
+        if (!node->leaf) return;
+        Tensor& gradient = gradients[known.at(node->leaf.get())];
+        const Tensor& before = gradient.defined() ? gradient : node->leaf->gradient;
+        gradient = before.defined() ? add(before, g) : g;
+      });
+      fits_all = fits_all && !tracing.read;
+    }
+    std::vector<Tensor> defined;
+    std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
+    GradientPlan made;
+    const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
+      made = make_plan(capture, gradients, computed, graph);
+    };
+    replay.finish(outputs, defined, retain_graph, fits_all ? &observer : nullptr);
+    if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
+    for (Tensor& gradient : gradients)
+      if (gradient.defined()) gradient = gradient.detach();
+  }
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    if (gradients[i].defined()) leaves[i]->gradient = std::move(gradients[i]);
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options) {
-  const std::vector<Tensor> seeds = check_cotangents("grad", outputs, options.cotangents);
+  check_cotangents("grad", outputs, options.cotangents);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     detail::check_defined("grad", inputs[i]);
     if (!inputs[i].requires_grad())
       throw std::logic_error("grad: input " + std::to_string(i) + " of shape " + to_string(inputs[i].shape()) +
                              " does not require gradients; call set_requires_grad() on it before recording");
   }
-  Replay replay(outputs);
-
-  // A leaf assigned to in between appears as several nodes, so it goes by what they share.
-  const auto identity = [](const Node* node) -> const void* {
-    return node->leaf ? static_cast<const void*>(node->leaf.get()) : node;
+  const std::vector<Tensor> cotangents = cast_cotangents(outputs, options.cotangents);
+  const auto check_used = [&](std::size_t i) {
+    if (!options.allow_unused)
+      throw std::invalid_argument("grad: no output depends on input " + std::to_string(i) + " of shape " +
+                                  to_string(inputs[i].shape()) + "; set allow_unused to get an undefined gradient for it");
   };
   std::unordered_map<const void*, std::vector<std::size_t>> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) targets[identity(inputs[i].node())].push_back(i);
+
+  const bool plans = !options.create_graph && !options.retain_graph;
+  const Lease lease;
+  Workspace& work = *lease;
+  Capture& capture = work.capture;
+  std::uint64_t hash = 0;
+  if (plans) {
+    NoGrad guard;
+    capture_recording(work, outputs, cotangents);
+    const auto note = [&](const Node* node, CaptureRef ref) {
+      if (!node->requires_grad) return;
+      const auto found = targets.find(identity(node));
+      if (found == targets.end()) return;
+      capture.note(ref.word());
+      for (const std::size_t i : found->second) capture.note(i);
+    };
+    const std::size_t values = capture.values.size();
+    for (std::size_t i = 0; i < values; ++i) note(capture.values[i], CaptureRef::value(i));
+    for (std::size_t i = 0; i < capture.nodes.size(); ++i) note(capture.nodes[i], CaptureRef::node(i));
+    capture.note(inputs.size());
+    capture.note(2);  // unlike a backward's
+    hash = capture.hash();
+    if (const std::shared_ptr<const GradientPlan> plan = work.plans.find(hash, capture.key)) {
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (plan->gradients[i].origin == GradientPlan::Origin::unused) check_used(i);
+      std::vector<const Node*> nodes;
+      for (const Tensor& input : inputs) nodes.push_back(input.node());
+      return run_plan(work, *plan, nodes);
+    }
+  }
+
+  Replay replay(outputs);
   std::vector<Tensor> gradients(inputs.size());
+  bool fits_all = plans;
   {
     GradMode mode(options.create_graph);
+    const std::unique_ptr<const detail::Tracing> tracing(plans ? new detail::Tracing : nullptr);
     replay.prune([&](const Node* node) { return targets.contains(identity(node)); });
-    for (std::size_t i = 0; i < outputs.size(); ++i) replay.seed(detail::resolve(outputs[i].node()), seeds[i]);
+    seed(replay, outputs, cotangents);
     replay.run([&](Node* node, const Tensor& g) {
       const auto found = targets.find(identity(node));
       if (found == targets.end()) return;
       for (const std::size_t i : found->second) gradients[i] = gradients[i].defined() ? add(gradients[i], g) : g;
     });
+    fits_all = fits_all && !tracing->read;
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (!gradients[i].defined() && !options.allow_unused)
-      throw std::invalid_argument("grad: no output depends on input " + std::to_string(i) + " of shape " +
-                                  to_string(inputs[i].shape()) + "; set allow_unused to get an undefined gradient for it");
+    if (!gradients[i].defined()) check_used(i);
   if (!options.create_graph) {
     std::vector<Tensor> defined;
     std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
-    replay.finish(outputs, defined, options.retain_graph);
+    GradientPlan made;
+    const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
+      made = make_plan(capture, gradients, computed, graph);
+    };
+    replay.finish(outputs, defined, options.retain_graph, fits_all ? &observer : nullptr);
+    if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
   }
   return gradients;
 }

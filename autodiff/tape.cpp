@@ -130,7 +130,8 @@ Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shap
     }
   }
   node->requires_grad = requires_grad && gradients && is_floating(dtype);
-  if (!node->requires_grad && node->op->kind() == Op::Kind::view && node->inputs.span()[0].node()->evaluated) {
+  if (!node->requires_grad && node->op->kind() == Op::Kind::view && node->inputs.span()[0].node()->evaluated &&
+      !Tracing::active()) {
     const Node& from = *node->inputs.span()[0].node();
     Value value;
     value.buffer = from.value.buffer;

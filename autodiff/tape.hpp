@@ -172,6 +172,9 @@ std::shared_ptr<const Op> interned(Parameters&&... parameters) {
   return recent.front();
 }
 
+/// A constant leaf of a value that is there.
+Tensor make_leaf(const Shape& shape, DType dtype, Value value);
+
 /// Throws std::logic_error naming `op` when a tensor is undefined.
 void check_defined(std::string_view op, const Tensor& tensor);
 

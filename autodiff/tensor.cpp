@@ -40,6 +40,7 @@ Node& leaf_of(std::string_view op, const Tensor& tensor) {
 
 Value contiguous_value_of(const Tensor& tensor) {
   Node* node = resolve(tensor.node());
+  Tracing::note_read();
   evaluate(node);
   return contiguous_value(*node);
 }
@@ -69,6 +70,8 @@ struct Detach : ViewOp {
 };
 
 }  // namespace
+
+Tensor make_leaf(const Shape& shape, DType dtype, Value value) { return Tensor(leaf_node(shape, dtype, std::move(value))); }
 
 Tensor make_leaf(Shape shape, DType dtype, void*& values) {
   check_shape("Tensor", shape);
@@ -153,7 +156,7 @@ std::int64_t Tensor::item_int() const {
 Tensor Tensor::detach() const {
   detail::check_defined("detach", *this);
   detail::Node& node = *detail::resolve(node_.get());
-  if (node.evaluated) return Tensor(detail::leaf_node(node.shape, node.dtype, node.value));
+  if (node.evaluated && !detail::Tracing::active()) return Tensor(detail::leaf_node(node.shape, node.dtype, node.value));
   NoGrad guard;
   return detail::record(detail::shared_op<detail::Detach>(), std::span(this, 1), node.shape, node.dtype);
 }

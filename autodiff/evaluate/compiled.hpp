@@ -3,6 +3,7 @@
 
 #include <autodiff/evaluate/capture.hpp>
 #include <autodiff/evaluate/group.hpp>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -67,5 +68,11 @@ class CompiledGraph {
   std::vector<std::shared_ptr<const Op>> ops_;
   std::size_t arena_bytes_ = 0;
 };
+
+/// Sees what is about to be run.
+using EvaluationObserver = std::function<void(const Capture& capture, const std::shared_ptr<const CompiledGraph>& graph)>;
+
+/// As `evaluate`, by a plan that is not kept.
+void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer);
 
 }  // namespace xgrad::detail

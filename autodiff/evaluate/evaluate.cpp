@@ -2,6 +2,7 @@
 #include <autodiff/evaluate/cache.hpp>
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <utility>
 #include <vector>
 
 namespace xgrad {
@@ -14,6 +15,8 @@ Value packed_value(const Node& node) {
   return value;
 }
 
+thread_local Tracing* tracing = nullptr;
+
 /// What evaluating takes, kept from one time to the next; of a thread.
 struct Workspace {
   Capture capture;
@@ -21,6 +24,11 @@ struct Workspace {
   StructureCache<CompiledGraph> graphs;
   bool busy = false;
 };
+
+Workspace& shared_workspace() {
+  thread_local Workspace workspace;
+  return workspace;
+}
 
 }  // namespace
 
@@ -34,9 +42,19 @@ Value fresh_value(const Node& node) {
           true};
 }
 
-void evaluate(std::span<Node* const> roots) {
-  if (std::all_of(roots.begin(), roots.end(), [](const Node* root) { return root->evaluated; })) return;
-  thread_local Workspace shared;
+bool Tracing::active() noexcept { return tracing != nullptr; }
+void Tracing::note_read() noexcept {
+  if (tracing) tracing->read = true;
+}
+Tracing::Tracing() noexcept : before_(std::exchange(tracing, this)) {}
+Tracing::~Tracing() { tracing = before_; }
+
+void evaluate(std::span<Node* const> roots) { evaluate(roots, nullptr); }
+
+void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer) {
+  if (std::all_of(roots.begin(), roots.end(), [](const Node* root) { return root->evaluated; }) && !observer) return;
+  Tracing::note_read();
+  Workspace& shared = shared_workspace();
   const auto own = shared.busy ? std::make_unique<Workspace>() : nullptr;  // for an op that evaluates tensors while it is evaluated
   Workspace& work = own ? *own : shared;
   struct Lease {
@@ -51,8 +69,9 @@ void evaluate(std::span<Node* const> roots) {
   std::shared_ptr<const CompiledGraph> graph = work.graphs.find(hash, capture.key);
   if (!graph) {
     graph = std::make_shared<const CompiledGraph>(capture);
-    work.graphs.insert(hash, capture.key, graph);
+    if (!observer) work.graphs.insert(hash, capture.key, graph);
   }
+  if (observer) (*observer)(capture, graph);
   work.results.resize(graph->results().size());
   graph->run(capture.values, capture.spare, work.results);
   for (std::size_t r = 0; r < work.results.size(); ++r) {

@@ -10,6 +10,23 @@ void evaluate(std::span<const Tensor> tensors);
 
 namespace detail {
 
+/// While the rules of a recording are being asked: what they compute is made into a plan for all recordings of that
+/// structure, so nothing may be computed ahead, and none may read a value.
+struct Tracing {
+  static bool active() noexcept;
+  /// A value was read, so the plan fits this recording alone.
+  static void note_read() noexcept;
+
+  Tracing() noexcept;
+  ~Tracing();
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
+  bool read = false;
+
+ private:
+  Tracing* before_;
+};
+
 /// Computes the values of nodes and of whatever they need that is not computed yet.
 void evaluate(std::span<Node* const> roots);
 inline void evaluate(Node* root) { evaluate(std::span<Node* const>(&root, 1)); }

@@ -1,3 +1,4 @@
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
 #include <cstring>
 #include <functional>
@@ -81,6 +82,8 @@ Tensor Operand::to(DType dtype) const {
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
     const T value = std::is_integral_v<T> && !is_floating(dtype_) ? static_cast<T>(integer_) : static_cast<T>(value_);
+    // A number of a rule must not be taken for one of the recording.
+    if (Tracing::active()) return make_leaf_copy({}, dtype, &value);
     // The same few numbers come again and again: one that does is kept.
     struct Recent {
       T value{};

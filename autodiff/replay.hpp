@@ -1,0 +1,157 @@
+// One pass of a backward over what was recorded.
+#pragma once
+
+#include <algorithm>
+#include <autodiff/evaluate/compiled.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/tape.hpp>
+#include <stdexcept>
+#include <unordered_map>
+#include <vector>
+
+namespace xgrad::detail {
+
+/// Sums a cotangent over what broadcasting repeated, or repeats it; casts it to the dtype of what it belongs to.
+inline Tensor match(Tensor cotangent, const Shape& shape, DType dtype) {
+  if (cotangent.shape() != shape) {
+    const Shape from = cotangent.shape();
+    const std::size_t extra = from.size() > shape.size() ? from.size() - shape.size() : 0;
+    const std::size_t missing = shape.size() > from.size() ? shape.size() - from.size() : 0;
+    std::vector<std::int64_t> axes;
+    for (std::size_t i = 0; i < from.size(); ++i)
+      if (i < extra || (shape[i - extra + missing] == 1 && from[i] != 1)) axes.push_back(static_cast<std::int64_t>(i));
+    if (!axes.empty()) cotangent = sum(cotangent, axes, true);
+    if (extra > 0) {
+      const Shape& summed = cotangent.shape();
+      cotangent = reshape(cotangent, Shape(summed.begin() + static_cast<std::ptrdiff_t>(extra), summed.end()));
+    }
+    cotangent = broadcast_to(cotangent, shape);
+  }
+  return cotangent.to(dtype);
+}
+
+/// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
+class Replay {
+ public:
+  explicit Replay(const std::vector<Tensor>& outputs) {
+    std::vector<Node*> stack;
+    const auto visit = [&](Node* node) {
+      if (!node->requires_grad || place(node) != 0) return;
+      if (node->released)
+        throw std::logic_error(
+            "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
+      nodes_.push_back(node);
+      set_place(node, static_cast<std::uint32_t>(nodes_.size()));
+      if (node->op) stack.push_back(node);
+    };
+    try {
+      for (const Tensor& output : outputs) visit(resolve(output.node()));
+      while (!stack.empty()) {
+        Node* node = stack.back();
+        stack.pop_back();
+        for (const Tensor& input : node->inputs.span()) visit(input.node());
+      }
+    } catch (...) {
+      clear_places();
+      throw;
+    }
+    // The order of recording is a topological order.
+    const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
+    if (!std::is_sorted(nodes_.begin(), nodes_.end(), later)) std::sort(nodes_.begin(), nodes_.end(), later);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) set_place(nodes_[i], static_cast<std::uint32_t>(i + 1));
+    cotangents_.resize(nodes_.size());
+    needed_.assign(nodes_.size(), true);
+  }
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+  ~Replay() { clear_places(); }
+
+  /// Goes only where it leads to a node that `is_target` accepts.
+  template <class F>
+  void prune(const F& is_target) {
+    for (std::size_t i = nodes_.size(); i-- > 0;) {
+      bool needed = is_target(nodes_[i]);
+      for (const Tensor& input : nodes_[i]->inputs.span()) {
+        const std::uint32_t at = place(input.node());
+        needed = needed || (at != 0 && needed_[at - 1]);
+      }
+      needed_[i] = needed;
+    }
+  }
+
+  void seed(Node* node, const Tensor& cotangent) {
+    if (const std::uint32_t at = place(node)) accumulate(at - 1, cotangent);
+  }
+
+  /// Calls `arrive(node, cotangent)` with the whole cotangent of each node, outputs first.
+  template <class F>
+  void run(const F& arrive) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!needed_[i] || !cotangents_[i].defined()) continue;
+      const Tensor g = std::move(cotangents_[i]);
+      Node& node = *nodes_[i];
+      arrive(&node, g);
+      if (!node.op) continue;
+      const std::span<const Tensor> inputs = std::as_const(node.inputs).span();
+      const Tensor y{Ref<Node>(&node)};
+      for (std::size_t k = 0; k < inputs.size(); ++k) {
+        const Node& input = *inputs[k].node();
+        const std::uint32_t at = input.requires_grad ? place(&input) : 0;
+        if (at == 0 || !needed_[at - 1]) continue;
+        const Tensor cotangent = node.op->vjp(k, g, inputs, y);
+        if (cotangent.defined()) accumulate(at - 1, match(cotangent, input.shape, input.dtype));
+      }
+    }
+  }
+
+  /// Computes `results` together with the outputs' values, unless they are kept for later, and frees the recording:
+  /// values stay where a handle needs them.
+  void finish(std::span<const Tensor> outputs, std::span<const Tensor> results, bool retain_graph,
+              const EvaluationObserver* observer = nullptr) {
+    std::vector<Tensor> wanted(results.begin(), results.end());
+    clear_places();
+    if (!retain_graph) {
+      wanted.insert(wanted.end(), outputs.begin(), outputs.end());
+      for (std::size_t i = nodes_.size(); i-- > 0;) {  // inputs first: letting go of one frees only nodes before it
+        Node& node = *nodes_[i];
+        if (!node.op) continue;
+        node.released = true;  // the evaluator lets go of what it computes
+        if (node.evaluated) forget(node);
+      }
+    }
+    nodes_.clear();
+    std::vector<Node*> roots;
+    for (const Tensor& tensor : wanted) roots.push_back(resolve(tensor.node()));
+    evaluate(roots, observer);
+  }
+
+ private:
+  // Leaves may be shared by recordings in several threads: their places are kept here rather than in the node.
+  std::uint32_t place(const Node* node) const {
+    if (node->op) return node->slot;
+    const auto found = leaves_.find(node);
+    return found == leaves_.end() ? 0 : found->second;
+  }
+  void set_place(Node* node, std::uint32_t at) {
+    if (node->op) node->slot = at;
+    else leaves_[node] = at;
+  }
+  void clear_places() {
+    for (Node* node : nodes_)
+      if (node->op) node->slot = 0;
+    leaves_.clear();
+  }
+  void accumulate(std::size_t i, const Tensor& cotangent) {
+    cotangents_[i] = cotangents_[i].defined() ? add(cotangents_[i], cotangent) : cotangent;
+  }
+
+  std::vector<Node*> nodes_;  ///< held by the outputs
+  std::vector<Tensor> cotangents_;
+  std::vector<bool> needed_;
+  std::unordered_map<const Node*, std::uint32_t> leaves_;
+};
+
+}  // namespace xgrad::detail
