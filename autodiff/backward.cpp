@@ -117,8 +117,9 @@ class Lease {
 
 /// Where a captured node lies, if it does.
 std::uint32_t find_node(const Capture& capture, const Node* node) {
-  const auto at = std::lower_bound(capture.nodes.begin(), capture.nodes.end(), node,
-                                   [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+  auto at = std::lower_bound(capture.nodes.begin(), capture.nodes.end(), node,
+                             [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+  while (at != capture.nodes.end() && *at != node && (*at)->sequence == node->sequence) ++at;  // those of several threads
   return at != capture.nodes.end() && *at == node ? static_cast<std::uint32_t>(at - capture.nodes.begin()) : none;
 }
 

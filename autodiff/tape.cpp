@@ -1,4 +1,3 @@
-#include <atomic>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
 #include <limits>
@@ -10,16 +9,22 @@ namespace detail {
 namespace {
 
 // Enough to group over, little enough that a loop that never reads stays small.
-constexpr std::uint32_t pending_limit = 4096;
+constexpr std::uint64_t pending_limit = 4096;
 constexpr std::uint64_t pending_bytes_limit = std::uint64_t{256} << 20;
 
-std::atomic<std::uint64_t> next_sequence{1};
+// Enough for the replay of a long recording to become one plan, little enough that a million nodes go in parts.
+constexpr std::uint64_t replay_limit = 1 << 16;
+
+/// How far this thread has recorded.
+struct Progress {
+  std::uint64_t sequence = 0, bytes = 0;
+};
+thread_local Progress progress;
 thread_local bool gradients = true;
 
 }  // namespace
 
-void Inputs::assign(std::span<const Tensor> inputs) {
-  size_ = inputs.size();
+Inputs::Inputs(std::span<const Tensor> inputs) : size_(inputs.size()) {
   if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
   std::copy(inputs.begin(), inputs.end(), span().begin());
 }
@@ -83,20 +88,17 @@ void Ref<Node>::reset() noexcept {
 }
 
 void Node::dispose(Node* node) {
-  // A node that dies within another's death waits in the list: no recursion, however long the chain.
-  thread_local std::vector<Node*>* dying = nullptr;
-  if (dying) {
-    dying->push_back(node);
-    return;
+  // A node that dies within another's death waits its turn: no recursion, however long the chain.
+  thread_local Node* dying = nullptr;
+  thread_local bool busy = false;
+  node->next_dying = std::exchange(dying, node);
+  if (busy) return;
+  busy = true;
+  while (dying) {
+    Node* next = std::exchange(dying, dying->next_dying);
+    delete next;
   }
-  std::vector<Node*> list{node};
-  dying = &list;
-  while (!list.empty()) {
-    Node* last = list.back();
-    list.pop_back();
-    delete last;
-  }
-  dying = nullptr;
+  busy = false;
 }
 
 Node::~Node() {
@@ -110,32 +112,27 @@ Array Node::array() const {
 }
 
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
-  Ref<Node> node(new Node);
-  node->op = std::move(op);
-  node->inputs.assign(inputs);
-  node->shape = std::move(shape);
-  node->dtype = dtype;
-  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
-
+  Ref<Node> node(new Node(std::move(op), inputs, std::move(shape), dtype));
+  Progress& now = progress;
   bool requires_grad = false;
-  std::uint64_t pending = 1;
-  std::uint64_t bytes = static_cast<std::uint64_t>(size_of(node->shape)) * size_of(dtype);
+  std::uint64_t latest = now.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = now.bytes;
   for (Tensor& input : node->inputs.span()) {
     if (input.node()->current) input = Tensor(input.node()->current);
     const Node& from = *input.node();
     requires_grad = requires_grad || from.requires_grad;
-    if (!from.evaluated) {
-      pending += from.pending;
-      bytes += from.pending_bytes;
+    latest = std::max(latest, from.sequence);
+    if (!from.evaluated && from.oldest < oldest) {
+      oldest = from.oldest;
+      oldest_bytes = from.oldest_bytes;
     }
   }
   node->requires_grad = requires_grad && gradients && is_floating(dtype);
-  if (!node->requires_grad && node->op->kind() == Op::Kind::view && node->inputs.span()[0].node()->evaluated &&
-      !Tracing::active()) {
-    const Node& from = *node->inputs.span()[0].node();
+  node->sequence = now.sequence = latest + 1;  // later than its inputs, whichever thread recorded them
+  const Node& first = *node->inputs.span()[0].node();
+  if (!node->requires_grad && first.evaluated && node->op->kind() == Op::Kind::view && !Tracing::active()) {
     Value value;
-    value.buffer = from.value.buffer;
-    if (static_cast<const ViewOp&>(*node->op).view(from.shape, from.value, node->shape, value)) {
+    value.buffer = first.value.buffer;
+    if (static_cast<const ViewOp&>(*node->op).view(first.shape, first.value, node->shape, value)) {
       value.contiguous = is_contiguous(node->shape, value.strides);
       node->value = std::move(value);
       node->evaluated = true;
@@ -143,9 +140,13 @@ Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shap
       return Tensor(std::move(node));
     }
   }
-  node->pending = static_cast<std::uint32_t>(std::min<std::uint64_t>(pending, std::numeric_limits<std::uint32_t>::max()));
-  node->pending_bytes = bytes;
-  if (pending > pending_limit || bytes > pending_bytes_limit) evaluate(node.get());
+  node->oldest = std::min(oldest, node->sequence);
+  node->oldest_bytes = oldest_bytes;
+  now.bytes += static_cast<std::uint64_t>(size_of(node->shape)) * size_of(dtype);
+  const bool replayed = Tracing::active();
+  if (node->sequence - node->oldest >= (replayed ? replay_limit : pending_limit) ||
+      (!replayed && now.bytes - node->oldest_bytes > pending_bytes_limit))
+    evaluate(node.get());
   return Tensor(std::move(node));
 }
 

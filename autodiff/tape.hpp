@@ -102,9 +102,9 @@ struct Leaf : Counted {
 class Inputs {
  public:
   Inputs() = default;
+  explicit Inputs(std::span<const Tensor> inputs);
   Inputs(const Inputs&) = delete;
   Inputs& operator=(const Inputs&) = delete;
-  void assign(std::span<const Tensor> inputs);
   void clear();
   std::span<const Tensor> span() const { return {many_ ? many_.get() : few_, size_}; }
   std::span<Tensor> span() { return {many_ ? many_.get() : few_, size_}; }
@@ -117,6 +117,9 @@ class Inputs {
 
 /// One entry of the recording.
 struct Node : Counted {
+  Node() = default;
+  Node(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype)
+      : op(std::move(op)), inputs(inputs), shape(std::move(shape)), dtype(dtype) {}
   std::shared_ptr<const Op> op;  ///< none for a leaf
   Inputs inputs;
   Shape shape;
@@ -124,11 +127,12 @@ struct Node : Counted {
   bool requires_grad = false;
   bool evaluated = false;
   bool released = false;         ///< a backward has freed what led here
-  std::uint32_t pending = 0;     ///< about how many nodes await evaluation up to here
   std::uint32_t slot = 0;        ///< place in the replay under way, from 1
   std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
-  std::uint64_t pending_bytes = 0;
   std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
+  std::uint64_t oldest = 0;      ///< the sequence number from which on nodes up to here may await evaluation
+  std::uint64_t oldest_bytes = 0;  ///< bytes that nodes of this thread up to there have
+  Node* next_dying = nullptr;
   Value value;                   ///< once set it stays, for other threads may be reading it
   std::atomic<Buffer*> packed{nullptr};  ///< the same values row-major, made when first asked for where `value` is not
   Ref<Leaf> leaf;                ///< of a leaf that gathers gradients

@@ -95,10 +95,7 @@ void throw_ragged_list() { throw std::invalid_argument("Tensor: nested lists mus
 
 Tensor::Tensor(detail::Ref<detail::Node> node) noexcept : node_(std::move(node)) {}
 Tensor::Tensor(const Tensor&) noexcept = default;
-Tensor::Tensor(Tensor&&) noexcept = default;
 Tensor& Tensor::operator=(const Tensor&) noexcept = default;
-Tensor& Tensor::operator=(Tensor&&) noexcept = default;
-Tensor::~Tensor() = default;
 
 const Shape& Tensor::shape() const {
   detail::check_defined("shape", *this);

@@ -172,10 +172,10 @@ class Tensor {
   explicit Tensor(detail::Ref<detail::Node> node) noexcept;
   detail::Node* node() const noexcept { return node_.get(); }
   Tensor(const Tensor&) noexcept;
-  Tensor(Tensor&&) noexcept;
+  Tensor(Tensor&&) noexcept = default;
   Tensor& operator=(const Tensor&) noexcept;
-  Tensor& operator=(Tensor&&) noexcept;
-  ~Tensor();
+  Tensor& operator=(Tensor&&) noexcept = default;
+  ~Tensor() = default;
 
  private:
   template <class T, class List>
@@ -207,6 +207,8 @@ class Operand {
   }
 
   bool is_number() const { return tensor_ == nullptr; }
+  /// The tensor, if it is one.
+  const Tensor& tensor() const { return *tensor_; }
   /// The number, as double.
   double number() const { return value_; }
   DType dtype() const { return tensor_ ? tensor_->dtype() : dtype_; }

@@ -32,11 +32,19 @@ class Ref {
   }
   Ref(const Ref& other) noexcept : Ref(other.object_) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Ref& operator=(Ref other) noexcept {
-    std::swap(object_, other.object_);
+  Ref& operator=(const Ref& other) noexcept {
+    Ref copy(other);
+    std::swap(object_, copy.object_);
     return *this;
   }
-  ~Ref() { reset(); }
+  Ref& operator=(Ref&& other) noexcept {
+    Ref moved(std::move(other));
+    std::swap(object_, moved.object_);
+    return *this;
+  }
+  ~Ref() {
+    if (object_) reset();
+  }
 
   void reset() noexcept {
     if (T* object = std::exchange(object_, nullptr); object && object->release()) T::dispose(object);

@@ -42,11 +42,14 @@ Value fresh_value(const Node& node) {
           true};
 }
 
-bool Tracing::active() noexcept { return tracing != nullptr; }
+std::uint64_t Tracing::current() noexcept { return tracing ? tracing->number_ : 0; }
 void Tracing::note_read() noexcept {
   if (tracing) tracing->read = true;
 }
-Tracing::Tracing() noexcept : before_(std::exchange(tracing, this)) {}
+Tracing::Tracing() noexcept : before_(std::exchange(tracing, this)) {
+  thread_local std::uint64_t count = 0;
+  number_ = ++count;
+}
 Tracing::~Tracing() { tracing = before_; }
 
 void evaluate(std::span<Node* const> roots) { evaluate(roots, nullptr); }

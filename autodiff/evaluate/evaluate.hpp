@@ -13,7 +13,9 @@ namespace detail {
 /// While the rules of a recording are being asked: what they compute is made into a plan for all recordings of that
 /// structure, so nothing may be computed ahead, and none may read a value.
 struct Tracing {
-  static bool active() noexcept;
+  static bool active() noexcept { return current() != 0; }
+  /// A number of its own for each; 0 where there is none.
+  static std::uint64_t current() noexcept;
   /// A value was read, so the plan fits this recording alone.
   static void note_read() noexcept;
 
@@ -25,6 +27,7 @@ struct Tracing {
 
  private:
   Tracing* before_;
+  std::uint64_t number_;
 };
 
 /// Computes the values of nodes and of whatever they need that is not computed yet.

@@ -46,12 +46,19 @@ void check_operands(std::string_view op, std::initializer_list<const Operand*> o
 template <class O>
 Tensor binary(const Operand& a, const Operand& b, DType result, DType dtype) {
   const Tensor inputs[] = {a.to(dtype), b.to(dtype)};
-  return record(shared_op<O>(), inputs, broadcast_shapes(O::title, inputs[0].shape(), inputs[1].shape()), result);
+  const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
+  Shape shape = right.empty() ? left : left.empty() ? right : broadcast_shapes(O::title, left, right);
+  return record(shared_op<O>(), inputs, std::move(shape), result);
 }
 
 template <class O>
 Tensor binary(const Operand& a, const Operand& b) {
   check_operands(O::title, {&a, &b});
+  if (!a.is_number() && !b.is_number() && a.dtype() == b.dtype() && (O::integral || is_floating(a.dtype()))) {
+    const Tensor inputs[] = {a.tensor(), b.tensor()};
+    const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
+    return record(shared_op<O>(), inputs, left == right ? left : broadcast_shapes(O::title, left, right), a.dtype());
+  }
   const DType common = common_dtype({&a, &b});
   const DType dtype = O::integral ? common : to_floating(common);
   return binary<O>(a, b, dtype, dtype);
@@ -82,20 +89,22 @@ Tensor Operand::to(DType dtype) const {
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
     const T value = std::is_integral_v<T> && !is_floating(dtype_) ? static_cast<T>(integer_) : static_cast<T>(value_);
-    // A number of a rule must not be taken for one of the recording.
-    if (Tracing::active()) return make_leaf_copy({}, dtype, &value);
-    // The same few numbers come again and again: one that does is kept.
+    // The same few numbers come again and again: one that does is kept. Those of a rule that is traced are kept apart, for
+    // they must not be taken for numbers of the recording.
     struct Recent {
       T value{};
       bool seen = false;
+      std::uint64_t trace = 0;
       Tensor tensor;
     };
     thread_local Recent recent[64];
+    const std::uint64_t trace = Tracing::current();
     const auto bits = static_cast<std::uint64_t>(std::hash<T>()(value)) * 0x9E3779B97F4A7C15u;
     Recent& entry = recent[bits >> 58];
-    if (!entry.seen || std::memcmp(&entry.value, &value, sizeof(T)) != 0) {
-      entry = {value, true, {}};
-      return make_leaf_copy({}, dtype, &value);
+    if (!entry.seen || entry.trace != trace || std::memcmp(&entry.value, &value, sizeof(T)) != 0) {
+      Tensor tensor = make_leaf_copy({}, dtype, &value);
+      entry = {value, true, trace, trace == 0 ? Tensor() : tensor};
+      return tensor;
     }
     if (!entry.tensor.defined()) entry.tensor = make_leaf_copy({}, dtype, &value);
     return entry.tensor;
