@@ -2,6 +2,7 @@
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -39,13 +40,13 @@ void check_finite(std::string_view op, double a, double b, double c) {
 
 Tensor full(std::string_view op, const Shape& shape, double value, DType dtype) {
   check_shape(op, shape);
-  const Tensor scalar = dispatch(dtype, [&]<class T>(T) {
+  return dispatch(dtype, [&]<class T>(T) {
     const T stored = element<T>(op, value);
-    return detail::make_leaf_copy({}, dtype, &stored);
+    // One element, whose strides are 0.
+    detail::Value one{detail::Buffer::allocate(sizeof(T)), 0, Strides(shape.size(), 0), size_of(shape) <= 1};
+    std::memcpy(one.buffer->data(), &stored, sizeof(T));
+    return detail::make_leaf(shape, dtype, std::move(one));
   });
-  if (shape.empty()) return scalar;
-  // A leaf, so that it can gather gradients, whose strides are 0.
-  return broadcast_to(scalar, shape).evaluate().detach();
 }
 
 }  // namespace

@@ -44,10 +44,15 @@ std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? 
 /// Base of the ops that move values by indices along an axis.
 struct Indexing : GeneralOp {
   explicit Indexing(std::size_t axis) : axis(axis) {}
-  std::int64_t signed_axis() const { return static_cast<std::int64_t>(axis); }
   bool operator==(const Indexing&) const = default;
   std::size_t axis;
 };
+
+// For rules: the indices were checked when the op was called, and reading them again would compute them ahead.
+Tensor take_checked(const Tensor& x, const Tensor& indices, const Shape& shape, std::size_t axis);
+Tensor index_add_checked(const Tensor& x, const Tensor& indices, const Tensor& source, std::size_t axis);
+Tensor take_along_axis_checked(const Tensor& x, const Tensor& indices, std::size_t axis);
+Tensor scatter_add_checked(const Tensor& x, const Tensor& indices, const Tensor& source, std::size_t axis);
 
 /// Inputs: x, indices of rank 1.
 struct Take final : Indexing {
@@ -66,7 +71,7 @@ struct Take final : Indexing {
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 1) return {};
-    return index_add(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, signed_axis());
+    return index_add_checked(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, axis);
   }
 };
 
@@ -91,7 +96,7 @@ struct IndexAdd final : Indexing {
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 1) return {};
-    return i == 0 ? g : take(g, inputs[1], signed_axis());
+    return i == 0 ? g : take_checked(g, inputs[1], inputs[2].shape(), axis);
   }
 };
 
@@ -114,7 +119,7 @@ struct TakeAlongAxis final : Indexing {
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 1) return {};
-    return scatter_add(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, signed_axis());
+    return scatter_add_checked(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, axis);
   }
 };
 
@@ -141,9 +146,26 @@ struct ScatterAdd final : Indexing {
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 1) return {};
-    return i == 0 ? g : take_along_axis(g, inputs[1], signed_axis());
+    return i == 0 ? g : take_along_axis_checked(g, inputs[1], axis);
   }
 };
+
+Tensor take_checked(const Tensor& x, const Tensor& indices, const Shape& shape, std::size_t axis) {
+  const Tensor inputs[] = {x, indices};
+  return detail::record(detail::interned<Take>(axis), inputs, shape, x.dtype());
+}
+Tensor index_add_checked(const Tensor& x, const Tensor& indices, const Tensor& source, std::size_t axis) {
+  const Tensor inputs[] = {x, indices, source};
+  return detail::record(detail::interned<IndexAdd>(axis), inputs, x.shape(), x.dtype());
+}
+Tensor take_along_axis_checked(const Tensor& x, const Tensor& indices, std::size_t axis) {
+  const Tensor inputs[] = {x, indices};
+  return detail::record(detail::interned<TakeAlongAxis>(axis), inputs, indices.shape(), x.dtype());
+}
+Tensor scatter_add_checked(const Tensor& x, const Tensor& indices, const Tensor& source, std::size_t axis) {
+  const Tensor inputs[] = {x, indices, source};
+  return detail::record(detail::interned<ScatterAdd>(axis), inputs, x.shape(), x.dtype());
+}
 
 /// Reads the indices, so that one out of range is refused at the call.
 void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const std::string& where) {
@@ -179,8 +201,7 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take", x, indices, axis);
   Shape shape = x.shape();
   shape[along] = indices.size();
-  const Tensor inputs[] = {x, reshape(indices, {indices.size()})};
-  const Tensor taken = detail::record(detail::interned<Take>(along), inputs, std::move(shape), x.dtype());
+  const Tensor taken = take_checked(x, reshape(indices, {indices.size()}), shape, along);
   Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
   for (const std::int64_t extent : indices.shape()) result.push_back(extent);
   for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
@@ -197,8 +218,7 @@ Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis
   from = to = shape;
   from[along] = x.shape()[along];
   shape[along] = indices.shape()[along];
-  const Tensor inputs[] = {broadcast_to(x, from), broadcast_to(indices, shape)};
-  return detail::record(detail::interned<TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
+  return take_along_axis_checked(broadcast_to(x, from), broadcast_to(indices, shape), along);
 }
 
 Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -211,8 +231,7 @@ Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, s
   if (source.shape() != expected)
     refuse_shapes("index_add", "a source", source.shape(), "x", x.shape(), "do not go together; it must be " + to_string(expected));
   const DType dtype = promote(x.dtype(), source.dtype());
-  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(detail::interned<IndexAdd>(along), inputs, x.shape(), dtype);
+  return index_add_checked(x.to(dtype), indices, source.to(dtype), along);
 }
 
 Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -225,8 +244,7 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source,
   if (indices.shape() != expected)
     refuse_shapes("scatter_add", "indices", indices.shape(), "x", x.shape(), "differ beside the axis");
   const DType dtype = promote(x.dtype(), source.dtype());
-  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(detail::interned<ScatterAdd>(along), inputs, x.shape(), dtype);
+  return scatter_add_checked(x.to(dtype), indices, source.to(dtype), along);
 }
 
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
