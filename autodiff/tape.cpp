@@ -1,6 +1,6 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
-#include <limits>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -148,6 +148,15 @@ Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shap
       (!replayed && now.bytes - node->oldest_bytes > pending_bytes_limit))
     evaluate(node.get());
   return Tensor(std::move(node));
+}
+
+Known known(const Node& node) {
+  if (!node.evaluated || node.requires_grad || node.op || node.leaf || !is_floating(node.dtype) || size_of(node.shape) != 1 ||
+      !node.value.buffer)
+    return Known::nothing;
+  const Array value = node.array();
+  const double number = node.dtype == DType::float32 ? static_cast<double>(*value.as<float>()) : *value.as<double>();
+  return number == 1 ? Known::one : std::isfinite(number) && number != 0 ? Known::finite : Known::nothing;
 }
 
 void check_defined(std::string_view op, const Tensor& tensor) {

@@ -185,6 +185,10 @@ void check_defined(std::string_view op, const Tensor& tensor);
 /// As `Tensor::assign`, but the leaf takes on the value's dtype.
 void assign_as(Tensor& leaf, const Tensor& value);
 
+/// What is known of a value while a recording is made, and is part of its structure: numbers that stand in it as such.
+enum class Known : std::uint8_t { nothing, one, finite };
+Known known(const Node& node);
+
 /// The node that recordings refer to: that of a leaf's value of now.
 inline Node* resolve(Node* node) { return node->current ? node->current.get() : node; }
 

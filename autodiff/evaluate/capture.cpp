@@ -95,7 +95,8 @@ std::uint32_t Capture::add_value(Node* node) {
   value_uses_.push_back(0);
   const bool contiguous = node->value.contiguous;
   key.push_back(static_cast<std::uint64_t>(node->dtype) | std::uint64_t{contiguous} << 8 | std::uint64_t{node->requires_grad} << 9 |
-                std::uint64_t{node->leaf ? 1u : 0u} << 10 | static_cast<std::uint64_t>(node->shape.size()) << 16);
+                std::uint64_t{node->leaf ? 1u : 0u} << 10 | static_cast<std::uint64_t>(known(*node)) << 11 |
+                static_cast<std::uint64_t>(node->shape.size()) << 16);
   for (const std::int64_t extent : node->shape) key.push_back(static_cast<std::uint64_t>(extent));
   if (!contiguous)
     for (const std::int64_t stride : node->value.strides) key.push_back(static_cast<std::uint64_t>(stride));
