@@ -396,4 +396,57 @@ TEST(Backward, SaysWhatIsWrong) {
   EXPECT_THROW(grad(Tensor(), x), std::logic_error);
 }
 
+// ---- recordings that come back ----
+
+TEST(Backward, RecordingsOfOneStructureDifferInTheirData) {
+  Generator generator(7);
+  for (int round = 0; round < 6; ++round) {
+    const std::int64_t n = round < 4 ? 5 : 7;  // a new shape, after the structure is known
+    Tensor x = generator.normal({n}, 0, 1, DType::float64).set_requires_grad();
+    const double factor = round % 3 == 0 ? 1.0 : 0.5 + round;  // 1 is a number of rules, too
+    const Tensor w = generator.normal({n}, 0, 1, DType::float64);
+    const auto f = [&](const Tensor& t) { return sum(where(t > 0.1, factor * exp(t), t * w) + factor * t * t); };
+    f(x).backward();
+    const Values gradient = values(x.grad());
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double v = values(x)[static_cast<std::size_t>(i)], weight = values(w)[static_cast<std::size_t>(i)];
+      EXPECT_NEAR(gradient[static_cast<std::size_t>(i)], (v > 0.1 ? factor * std::exp(v) : weight) + 2 * factor * v, 1e-12) << round;
+    }
+  }
+}
+
+TEST(Backward, RecurringRecordingsKeepWhatIsHeldAndAddUp) {
+  Tensor x = Tensor{1.0, 2.0}.set_requires_grad();
+  for (int round = 1; round <= 4; ++round) {
+    const Tensor h = exp(x), loss = sum(h * x);
+    loss.backward();
+    EXPECT_NEAR(x.grad().array<double>()(1), round * 3 * std::exp(2.0), 1e-12);
+    EXPECT_NEAR(values(h)[0], std::exp(1.0), 1e-15);
+    EXPECT_NEAR(loss.item(), std::exp(1.0) + 2 * std::exp(2.0), 1e-12);
+    EXPECT_THROW(loss.backward(), std::logic_error);
+  }
+  for (int round = 0; round < 3; ++round) {  // a value only the recording holds is itself a gradient
+    Tensor y = Tensor{3.0, 4.0}.set_requires_grad();
+    const Tensor g = grad(sum(y * Tensor{5.0 + round, 6.0}), y);
+    EXPECT_EQ(values(g), (Values{5.0 + round, 6}));
+  }
+}
+
+TEST(Backward, ARuleThatReadsAValueIsAskedEveryTime) {
+  struct Reading final : GeneralOp {
+    std::string_view name() const override { return "test_reading"; }
+    void evaluate(std::span<const detail::Array> inputs, const detail::Array& output) const override {
+      detail::copy_contiguous(inputs[0], output.data);
+    }
+    Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+      return g * inputs[0].item();  // a number by now
+    }
+  };
+  for (const double value : {2.0, 3.0, 5.0}) {
+    Tensor x = Tensor(value).set_requires_grad();
+    detail::record(detail::shared_op<Reading>(), {&x, 1}, x.shape(), x.dtype()).backward();
+    EXPECT_EQ(x.grad().item(), value);
+  }
+}
+
 }  // namespace

@@ -186,6 +186,42 @@ TEST(Evaluate, PlansRespectInputsHoweverNodesAreConnected) {
   }
 }
 
+TEST(Evaluate, ResultsHaveTheSameBitsForAnyNumberOfThreads) {
+  const int before = num_threads();
+  Generator generator(5);
+  const Tensor x = generator.normal({700, 1000}).set_requires_grad(), bias = generator.normal({1000}).set_requires_grad();
+  const auto compute = [&](int threads) {
+    set_num_threads(threads);
+    const Tensor h = tanh(x * 2 + bias), rows = sum(h * h, 1), loss = sum(rows * 0.5) + sum(exp(h));
+    std::vector<Tensor> gradients = grad({loss}, {x, bias});
+    std::vector<Values> result{values(loss), values(rows)};
+    for (const Tensor& gradient : gradients) result.push_back(values(gradient));
+    return result;
+  };
+  const std::vector<Values> one = compute(1);
+  for (const int threads : {2, 3, 8}) EXPECT_TRUE(compute(threads) == one) << threads;
+  set_num_threads(before);
+}
+
+/// What a fused sum should be, added up in float64.
+TEST(Evaluate, SumsTakenOnTheWayAreThoseOfTheirTerms) {
+  Generator generator(6);
+  for (const DType dtype : {DType::float32, DType::float64})
+    for (const Shape& shape : {Shape{3}, {127}, {128}, {129}, {1000}, {5, 130}, {40, 128}, {70, 200}, {130, 1}, {1, 300}, {3, 50, 60},
+                               {2, 3, 257}, {200, 333}, {70000}, {300, 400}})
+      for (const Axes& axes : {Axes(), Axes(-1), Axes(0)}) {
+        const Tensor x = generator.uniform(shape, -1, 1, dtype), column = generator.uniform({shape[0]}, 0, 1, dtype);
+        Shape along(shape.size(), 1);
+        along[0] = shape[0];
+        const Tensor terms = x * x + reshape(column, along), fused = sum(x * x + reshape(column, along), axes);
+        const Tensor expected = sum(terms.evaluate().to(DType::float64), axes);
+        const Values a = values(fused), b = values(expected);
+        ASSERT_EQ(a.size(), b.size());
+        for (std::size_t i = 0; i < a.size(); ++i)
+          ASSERT_NEAR(a[i], b[i], (dtype == DType::float32 ? 1e-6 : 1e-14) * (1 + std::abs(b[i]))) << to_string(shape) << ' ' << i;
+      }
+}
+
 TEST(Evaluate, SeveralTensorsAreComputedTogether) {
   const Tensor x = numbered({5}), h = exp(x), y = h * 2, z = h + 1, unused = h - 1;
   evaluate(std::vector<Tensor>{y, z});

@@ -1,3 +1,7 @@
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <atomic>
 #include <autodiff/evaluate/threads.hpp>
 #include <stdexcept>
 #include <string>
@@ -9,20 +13,35 @@ __attribute__((weak)) int openblas_get_num_threads();
 }
 
 namespace xgrad {
+namespace {
+
+std::atomic<int> chosen{0};  // 0: as many as BLAS has
+
+}  // namespace
 
 void set_num_threads(int threads) {
   if (threads < 1) throw std::invalid_argument("set_num_threads: " + std::to_string(threads) + " threads; at least 1 is needed");
+  chosen.store(threads, std::memory_order_relaxed);
   if (openblas_set_num_threads) openblas_set_num_threads(threads);
+}
+
+int num_threads() {
+  const int threads = chosen.load(std::memory_order_relaxed);
+  if (threads > 0) return threads;
+  return openblas_get_num_threads ? openblas_get_num_threads() : 1;
 }
 
 namespace detail {
 
 void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context) {
-  for (std::size_t i = 0; i < count; ++i) f(context, i);
+  const int threads = num_threads();
+  if (threads == 1 || count < 2) {
+    for (std::size_t i = 0; i < count; ++i) f(context, i);
+    return;
+  }
+  tbb::task_arena arena(threads);
+  arena.execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
 }
 
 }  // namespace detail
-
-int num_threads() { return openblas_get_num_threads ? openblas_get_num_threads() : 1; }
-
 }  // namespace xgrad
