@@ -29,6 +29,11 @@ Inputs::Inputs(std::span<const Tensor> inputs) : size_(inputs.size()) {
   std::copy(inputs.begin(), inputs.end(), span().begin());
 }
 
+Inputs::Inputs(std::span<Tensor> moved) : size_(moved.size()) {
+  if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
+  std::move(moved.begin(), moved.end(), span().begin());
+}
+
 void Inputs::clear() {
   for (Tensor& input : few_) input = Tensor();
   many_.reset();
@@ -111,8 +116,10 @@ Array Node::array() const {
           dtype, &shape, &value.strides, value.contiguous, size_of(shape)};
 }
 
-Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
-  Ref<Node> node(new Node(std::move(op), inputs, std::move(shape), dtype));
+namespace {
+
+Tensor enter(Ref<Node> node) {
+  const DType dtype = node->dtype;
   Progress& now = progress;
   bool requires_grad = false;
   std::uint64_t latest = now.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = now.bytes;
@@ -148,6 +155,15 @@ Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shap
       (!replayed && now.bytes - node->oldest_bytes > pending_bytes_limit))
     evaluate(node.get());
   return Tensor(std::move(node));
+}
+
+}  // namespace
+
+Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
+  return enter(Ref<Node>(new Node(std::move(op), inputs, std::move(shape), dtype)));
+}
+Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype) {
+  return enter(Ref<Node>(new Node(std::move(op), inputs, std::move(shape), dtype)));
 }
 
 Known known(const Node& node) {

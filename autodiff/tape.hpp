@@ -103,6 +103,7 @@ class Inputs {
  public:
   Inputs() = default;
   explicit Inputs(std::span<const Tensor> inputs);
+  explicit Inputs(std::span<Tensor> moved);
   Inputs(const Inputs&) = delete;
   Inputs& operator=(const Inputs&) = delete;
   void clear();
@@ -118,7 +119,8 @@ class Inputs {
 /// One entry of the recording.
 struct Node : Counted {
   Node() = default;
-  Node(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype)
+  template <class T>
+  Node(std::shared_ptr<const Op> op, std::span<T> inputs, Shape shape, DType dtype)
       : op(std::move(op)), inputs(inputs), shape(std::move(shape)), dtype(dtype) {}
   std::shared_ptr<const Op> op;  ///< none for a leaf
   Inputs inputs;
@@ -151,6 +153,8 @@ struct Node : Counted {
 /// A node for `op` applied to `inputs`; gradients are tracked when an input requires them and gradient mode is on.
 /// Shapes and dtypes were checked by the caller.
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype);
+/// As `record`, taking the handles in `inputs` over.
+Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype);
 
 /// The one shared instance of an op without parameters, at no cost in counting.
 template <class O>

@@ -15,7 +15,10 @@ class Counted {
 
   void acquire() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   /// True when the last reference has gone.
-  bool release() const noexcept { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+  bool release() const noexcept {
+    // Who holds the only reference has nobody to agree with.
+    return references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
   std::uint32_t references() const noexcept { return references_.load(std::memory_order_acquire); }
 
  private:

@@ -17,6 +17,19 @@ constexpr std::size_t longest_run = 4096;
 constexpr std::size_t part_elements = 1 << 16;
 constexpr std::size_t most_parts = 64;
 
+/// Of this thread, until it is asked for again.
+std::byte* working_memory(std::size_t bytes) {
+  struct alignas(Buffer::alignment) Line {
+    std::byte bytes[Buffer::alignment];
+  };
+  thread_local std::vector<Line> lines;
+  if (lines.size() * sizeof(Line) < bytes) {
+    lines.clear();
+    lines.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
+  }
+  return lines.data()->bytes;
+}
+
 std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
 // Steps that are no op.
@@ -283,8 +296,7 @@ class VectorProgram final : public Program {
     const std::size_t sums_at = bytes;
     bytes += sums_.size() * sizeof(BlockSum<T>);
     for (const std::uint32_t i : sums_) bytes += round_up(sum_bytes(i, end - begin), 64);
-    const Ref<Buffer> scratch = Buffer::allocate(bytes);
-    auto* memory = static_cast<std::byte*>(scratch->data());
+    std::byte* memory = working_memory(bytes);
     std::byte* tiles = memory + plan_.scratch_bytes();
     auto** pointers = reinterpret_cast<const std::byte**>(tiles + tiles_ * block * sizeof(T));
     auto** edge_pointers = pointers + pointer_bytes / sizeof(void*);

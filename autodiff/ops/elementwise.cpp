@@ -35,8 +35,8 @@ template <class O>
 Tensor unary(const Tensor& x) {
   check_defined(O::title, x);
   const DType dtype = O::integral ? x.dtype() : to_floating(x.dtype());
-  const Tensor input = x.to(dtype);
-  return record(shared_op<O>(), std::span(&input, 1), x.shape(), dtype);
+  Tensor input = x.to(dtype);
+  return record_moved(shared_op<O>(), std::span(&input, 1), x.shape(), dtype);
 }
 
 void check_operands(std::string_view op, std::initializer_list<const Operand*> operands) {
@@ -45,19 +45,19 @@ void check_operands(std::string_view op, std::initializer_list<const Operand*> o
 
 template <class O>
 Tensor binary(const Operand& a, const Operand& b, DType result, DType dtype) {
-  const Tensor inputs[] = {a.to(dtype), b.to(dtype)};
+  Tensor inputs[] = {a.to(dtype), b.to(dtype)};
   const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
   Shape shape = right.empty() ? left : left.empty() ? right : broadcast_shapes(O::title, left, right);
-  return record(shared_op<O>(), inputs, std::move(shape), result);
+  return record_moved(shared_op<O>(), inputs, std::move(shape), result);
 }
 
 template <class O>
 Tensor binary(const Operand& a, const Operand& b) {
   check_operands(O::title, {&a, &b});
   if (!a.is_number() && !b.is_number() && a.dtype() == b.dtype() && (O::integral || is_floating(a.dtype()))) {
-    const Tensor inputs[] = {a.tensor(), b.tensor()};
+    Tensor inputs[] = {a.tensor(), b.tensor()};
     const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
-    return record(shared_op<O>(), inputs, left == right ? left : broadcast_shapes(O::title, left, right), a.dtype());
+    return record_moved(shared_op<O>(), inputs, left == right ? left : broadcast_shapes(O::title, left, right), a.dtype());
   }
   const DType common = common_dtype({&a, &b});
   const DType dtype = O::integral ? common : to_floating(common);
