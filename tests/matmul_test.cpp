@@ -202,4 +202,46 @@ TEST(MatMul, LargeProductsAreThoseOfTheirParts) {
   }
 }
 
+// ---- gradients ----
+
+bool lies_row_major(const Tensor& x) { return detail::resolve(x.node())->value.contiguous; }
+
+TEST(MatMul, GradientsLieInMemoryAsWhatWasTransposed) {
+  for (const Shape& left : {Shape{6, 4}, Shape{3, 6, 4}}) {
+    Tensor x = small(left, DType::float64, 1).set_requires_grad(), w = small({5, 4}, DType::float64, 2).set_requires_grad();
+    matmul(x, matrix_transpose(w)).backward(small(left.size() == 3 ? Shape{3, 6, 5} : Shape{6, 5}, DType::float64, 3));
+    EXPECT_TRUE(lies_row_major(x.grad()) && lies_row_major(w.grad()));
+  }
+  Tensor a = small({4, 6}, DType::float64, 1).set_requires_grad(), b = small({4, 5}, DType::float64, 2).set_requires_grad();
+  const Tensor g = small({6, 5}, DType::float64, 3);
+  matmul(a.transpose(), b).backward(g);
+  EXPECT_TRUE(lies_row_major(a.grad()) && lies_row_major(b.grad()));
+  EXPECT_EQ(values(a.grad()), values(matmul(b, g.transpose())));
+  EXPECT_EQ(values(b.grad()), values(matmul(a, g)));
+}
+
+TEST(MatMul, TransposedOperandsHaveGradientsOfBothOrders) {
+  Generator generator(2);
+  const auto random = [&](const Shape& shape) { return generator.normal(shape, 0, 1, DType::float64); };
+  const std::pair<Shape, Shape> pairs[] = {{{3, 2}, {4, 3}},       {{2, 3, 2}, {4, 3}}, {{3, 2}, {2, 4, 3}},
+                                           {{2, 3, 2}, {2, 4, 3}}, {{1, 3, 2}, {2, 4, 3}}};
+  for (const auto& [left, right] : pairs) {
+    const std::vector<Tensor> inputs{random(left), random(right)};
+    const auto both = [](const std::vector<Tensor>& in) { return matmul(matrix_transpose(in[0]), matrix_transpose(in[1])); };
+    EXPECT_TRUE(gradcheck(both, inputs)) << to_string(left) << to_string(right);
+    EXPECT_TRUE(gradgradcheck(both, inputs)) << to_string(left) << to_string(right);
+  }
+  const auto itself = [](const std::vector<Tensor>& in) { return matmul(in[0], transpose(in[0])); };
+  EXPECT_TRUE(gradcheck(itself, {random({3, 2})}));
+  EXPECT_TRUE(gradgradcheck(itself, {random({3, 2})}));
+}
+
+TEST(MatMul, ATransposeRecordedWithoutGradientsStopsThem) {
+  Tensor w = small({3, 4}, DType::float64, 1).set_requires_grad(), x = small({2, 4}, DType::float64, 2).set_requires_grad();
+  const Tensor constant = no_grad([&] { return transpose(w); });
+  const Tensor slope = grad(sum(square(matmul(x, constant))), x, {.create_graph = true});
+  EXPECT_TRUE(slope.requires_grad());
+  EXPECT_THROW(grad(sum(slope), w), std::invalid_argument);
+}
+
 }  // namespace

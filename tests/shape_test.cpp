@@ -41,6 +41,20 @@ TEST(Shape, ATransposeOfATransposeIsWhereItBegan) {
   EXPECT_EQ(x.slice(2).data<double>(), x.data<double>() + 12);
 }
 
+TEST(Shape, ATransposeOfATransposeIsTheTensorOfBeforeWhereNobodyCanTell) {
+  Tensor leaf = numbered({2, 3, 4}).set_requires_grad();
+  const Tensor x = leaf * 2;
+  const Tensor once = transpose(x, {1, 2, 0});
+  EXPECT_TRUE(transpose(once, {2, 0, 1}).is(x));
+  EXPECT_FALSE(transpose(once, {1, 2, 0}).is(x));
+  EXPECT_FALSE(no_grad([&] { return transpose(once, {2, 0, 1}); }).requires_grad());
+  const Tensor constant = no_grad([&] { return transpose(x, {1, 2, 0}); });
+  EXPECT_FALSE(transpose(constant, {2, 0, 1}).requires_grad());
+  Tensor back = transpose(transpose(leaf));
+  EXPECT_FALSE(back.is_leaf());
+  EXPECT_THROW(back.assign(leaf), std::logic_error);
+}
+
 // ---- reshape ----
 
 TEST(Shape, ReshapeKeepsRowMajorOrderWhateverTheStrides) {

@@ -2,6 +2,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
 
@@ -76,10 +77,20 @@ struct MatMul final : GeneralOp {
   }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    return i == 0 ? matmul(g, matrix_transpose(inputs[1])) : matmul(matrix_transpose(inputs[0]), g);
+    // The cotangent of a transposed operand is computed as what was transposed lies in memory, so that the replay, coming
+    // through the transpose, ends with a plain product: a weight's gradient is then row-major like the weight.
+    const Tensor &a = inputs[0], &b = inputs[1];
+    const Tensor before = detail::before_transpose(inputs[i]);
+    if (i == 0) return before.defined() ? matrix_transpose(matmul(b, matrix_transpose(g))) : matmul(g, transposed(b));
+    return before.defined() ? matrix_transpose(matmul(matrix_transpose(g), a)) : matmul(transposed(a), g);
   }
 
  private:
+  static Tensor transposed(const Tensor& x) {
+    Tensor before = detail::before_transpose(x);
+    return before.defined() ? before : matrix_transpose(x);
+  }
+
   template <class T>
   static void product(const Array& a, const Array& b, const Array& c) {
     const std::size_t last = c.shape->size() - 1;

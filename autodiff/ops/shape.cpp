@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
 #include <numeric>
 #include <stdexcept>
+#include <typeinfo>
 
 namespace xgrad {
 namespace {
@@ -75,6 +77,14 @@ struct Permute final : ViewOp {
   std::vector<std::int64_t> axes;
 };
 
+/// The axes by which `x` was recorded as a transpose of another tensor, if it was and gradients do not stop there.
+const Permute* recorded_transpose(const Tensor& x) {
+  const detail::Node& node = *x.node();
+  const Op* op = node.op.get();
+  if (!op || typeid(*op) != typeid(Permute)) return nullptr;
+  return node.requires_grad == node.inputs.span()[0].node()->requires_grad ? static_cast<const Permute*>(op) : nullptr;
+}
+
 struct BroadcastTo final : ViewOp {
   std::string_view name() const override { return "broadcast_to"; }
   bool view(const Shape& input_shape, const Value& input, const Shape& shape, Value& output) const override {
@@ -132,6 +142,14 @@ Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
     throw std::invalid_argument("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
                                 "; each of its " + std::to_string(x.dim()) + " axes must be named once");
   if (std::is_sorted(order.begin(), order.end())) return x;
+  if (const Permute* first = recorded_transpose(x)) {
+    // Back again: the tensor of before, but not a leaf, which could be assigned to through the result.
+    const Tensor& before = std::as_const(x.node()->inputs).span()[0];
+    bool restores = before.node()->op && (grad_enabled() || !before.node()->requires_grad);
+    for (std::size_t i = 0; i < order.size(); ++i)
+      restores = restores && first->axes[static_cast<std::size_t>(order[i])] == static_cast<std::int64_t>(i);
+    if (restores) return before;
+  }
   Shape shape(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) shape[i] = x.shape()[static_cast<std::size_t>(order[i])];
   return record_view(std::make_shared<const Permute>(std::move(order)), x, std::move(shape));
@@ -152,6 +170,17 @@ Tensor matrix_transpose(const Tensor& x) {
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
   return transpose(x, axes);
+}
+
+Tensor detail::before_transpose(const Tensor& x) {
+  const Permute* op = recorded_transpose(x);
+  if (!op) return {};
+  const std::size_t rank = op->axes.size();
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t from = i + 2 < rank ? i : 2 * rank - 3 - i;
+    if (op->axes[i] != static_cast<std::int64_t>(from)) return {};
+  }
+  return std::as_const(x.node()->inputs).span()[0];
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
