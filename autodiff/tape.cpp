@@ -1,9 +1,7 @@
-#include <atomic>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
 #include <limits>
 #include <stdexcept>
-#include <vector>
 
 namespace xgrad {
 namespace detail {
@@ -13,15 +11,46 @@ namespace {
 constexpr std::uint32_t pending_limit = 4096;
 constexpr std::uint64_t pending_bytes_limit = std::uint64_t{256} << 20;
 
-std::atomic<std::uint64_t> next_sequence{1};
-thread_local bool gradients = true;
+// AddressSanitizer is to see every node.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t most_kept = 0;
+#else
+constexpr std::size_t most_kept = 1 << 16;
+#endif
+
+/// Memory of a dead node, strung together through its first word.
+struct Link {
+  Link* next;
+};
+
+/// What a thread keeps for its recordings; in one place, which is found once.
+struct Recorder {
+  bool gradients = true;
+  bool disposing = false;
+  bool ending = false;         // tensors in static storage die after the guard
+  std::uint64_t sequence = 0;  // the largest met so far
+  Node* dying = nullptr;       // nodes that died within another's death
+  Link* dead_nodes = nullptr;
+  std::size_t dead_count = 0;
+};
+constinit thread_local Recorder recorder;
+
+struct Guard {
+  ~Guard() {
+    recorder.ending = true;
+    while (Link* link = recorder.dead_nodes) {
+      recorder.dead_nodes = link->next;
+      ::operator delete(link);
+    }
+  }
+};
 
 }  // namespace
 
-void Inputs::assign(std::span<const Tensor> inputs) {
-  size_ = inputs.size();
-  if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
-  std::copy(inputs.begin(), inputs.end(), span().begin());
+std::span<Tensor> Inputs::resize(std::size_t count) {
+  if (count > std::size(few_)) many_ = std::make_unique<Tensor[]>(count);
+  size_ = static_cast<std::uint32_t>(count);
+  return span();
 }
 
 void Inputs::clear() {
@@ -30,73 +59,41 @@ void Inputs::clear() {
   size_ = 0;
 }
 
-namespace {
-
-// AddressSanitizer is to see every node.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t most_kept = 0;
-#else
-constexpr std::size_t most_kept = 1 << 16;
-#endif
-
-/// Memory of this thread's dead nodes, strung together through their first word.
-struct Link {
-  Link* next;
-};
-thread_local Link* dead_nodes = nullptr;
-thread_local std::size_t dead_count = 0;
-thread_local bool ending = false;  // tensors in static storage die after the guard
-
-struct Guard {
-  ~Guard() {
-    ending = true;
-    while (Link* link = dead_nodes) {
-      dead_nodes = link->next;
-      ::operator delete(link);
-    }
-  }
-};
-
-}  // namespace
-
 void* Node::operator new(std::size_t bytes) {
-  Link* link = dead_nodes;
+  Recorder& mine = recorder;
+  Link* link = mine.dead_nodes;
   if (!link) return ::operator new(bytes);
-  dead_nodes = link->next;
-  --dead_count;
+  mine.dead_nodes = link->next;
+  --mine.dead_count;
   return link;
 }
 
 void Node::operator delete(void* memory) noexcept {
-  if (ending || dead_count >= most_kept) {
+  Recorder& mine = recorder;
+  if (mine.ending || mine.dead_count >= most_kept) {
     ::operator delete(memory);
     return;
   }
-  thread_local Guard guard;
-  dead_nodes = new (memory) Link{dead_nodes};
-  ++dead_count;
+  if (!mine.dead_nodes) thread_local Guard guard;
+  mine.dead_nodes = new (memory) Link{mine.dead_nodes};
+  ++mine.dead_count;
 }
 
-template <>
-void Ref<Node>::reset() noexcept {
-  if (Node* node = std::exchange(object_, nullptr); node && node->release()) Node::dispose(node);
-}
-
-void Node::dispose(Node* node) {
-  // A node that dies within another's death waits in the list: no recursion, however long the chain.
-  thread_local std::vector<Node*>* dying = nullptr;
-  if (dying) {
-    dying->push_back(node);
+void NodeHead::dispose(NodeHead* head) noexcept {
+  Node* node = static_cast<Node*>(head);
+  Recorder& mine = recorder;
+  // A node that dies within another's death waits: no recursion, however long the chain.
+  if (mine.disposing) {
+    node->after = std::exchange(mine.dying, node);
     return;
   }
-  std::vector<Node*> list{node};
-  dying = &list;
-  while (!list.empty()) {
-    Node* last = list.back();
-    list.pop_back();
-    delete last;
+  mine.disposing = true;
+  while (node) {
+    delete node;
+    node = mine.dying;
+    if (node) mine.dying = node->after;
   }
-  dying = nullptr;
+  mine.disposing = false;
 }
 
 Node::~Node() {
@@ -109,42 +106,86 @@ Array Node::array() const {
           dtype, &shape, &value.strides, value.contiguous, size_of(shape)};
 }
 
-Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
-  Ref<Node> node(new Node);
-  node->op = std::move(op);
-  node->inputs.assign(inputs);
-  node->shape = std::move(shape);
-  node->dtype = dtype;
-  node->sequence = next_sequence.fetch_add(1, std::memory_order_relaxed);
+namespace {
 
+/// Fills in the rest of a node from its inputs, which are there.
+Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DType dtype) {
+  Node& node = *made;
+  Recorder& mine = recorder;
   bool requires_grad = false;
-  std::uint64_t pending = 1;
-  std::uint64_t bytes = static_cast<std::uint64_t>(size_of(node->shape)) * size_of(dtype);
-  for (Tensor& input : node->inputs.span()) {
-    if (input.node()->current) input = Tensor(input.node()->current);
+  std::uint64_t pending = 1, sequence = mine.sequence;
+  std::uint64_t bytes = static_cast<std::uint64_t>(size_of(shape)) * size_of(dtype);
+  for (const Tensor& input : std::as_const(node.inputs).span()) {
     const Node& from = *input.node();
     requires_grad = requires_grad || from.requires_grad;
-    if (!from.evaluated) {
-      pending += from.pending;
-      bytes += from.pending_bytes;
-    }
+    sequence = std::max(sequence, from.sequence);  // it may come from another thread
+    if (from.evaluated) continue;
+    pending += from.pending;
+    bytes += from.pending_bytes;
   }
-  node->requires_grad = requires_grad && gradients && is_floating(dtype);
-  node->pending = static_cast<std::uint32_t>(std::min<std::uint64_t>(pending, std::numeric_limits<std::uint32_t>::max()));
-  node->pending_bytes = bytes;
-  if (pending > pending_limit || bytes > pending_bytes_limit) evaluate(node.get());
-  return Tensor(std::move(node));
+  node.op = std::move(op);
+  node.shape = std::move(shape);
+  node.dtype = dtype;
+  node.sequence = mine.sequence = sequence + 1;
+  node.requires_grad = requires_grad && mine.gradients && is_floating(dtype);
+  node.pending = static_cast<std::uint32_t>(std::min<std::uint64_t>(pending, std::numeric_limits<std::uint32_t>::max()));
+  node.pending_bytes = bytes;
+  if (pending > pending_limit || bytes > pending_bytes_limit) [[unlikely]] evaluate(&node);
+  return Tensor(std::move(made));
 }
 
-void check_defined(std::string_view op, const Tensor& tensor) {
-  if (!tensor.defined()) throw std::logic_error(std::string(op) + ": the tensor is undefined; give it a value first");
+Ref<Node> new_node() {
+  Node* node = new Node;
+  node->acquire_first();
+  return Ref<Node>::adopt(node);
+}
+
+}  // namespace
+
+Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
+  Ref<Node> node = new_node();
+  Tensor* target = node->inputs.resize(inputs.size()).data();
+  for (const Tensor& input : inputs) *target++ = Tensor(Ref<Node>(resolve(input.node())));
+  return finish(std::move(node), std::move(op), std::move(shape), dtype);
+}
+
+Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype) {
+  Ref<Node> node = new_node();
+  Tensor* target = node->inputs.resize(inputs.size()).data();
+  for (Tensor& input : inputs) {
+    if (input.node()->current) input = Tensor(input.node()->current);
+    *target++ = std::move(input);
+  }
+  return finish(std::move(node), std::move(op), std::move(shape), dtype);
+}
+
+Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
+  const Node& from = *resolve(x.node());
+  if (from.evaluated && !(from.requires_grad && recorder.gradients)) {
+    Value value;
+    if (static_cast<const ViewOp&>(*op).view(from.shape, from.value, shape, value)) {
+      value.buffer = from.value.buffer;
+      value.contiguous = is_row_major(shape, value.strides);
+      Ref<Node> node = new_node();
+      node->shape = std::move(shape);
+      node->dtype = from.dtype;
+      node->value = std::move(value);
+      node->evaluated = true;
+      return Tensor(std::move(node));
+    }
+  }
+  return record(std::move(op), std::span(&x, 1), std::move(shape), from.dtype);
+}
+
+void throw_undefined(std::string_view op) {
+  throw std::logic_error(std::string(op) + ": the tensor is undefined; give it a value first");
 }
 
 }  // namespace detail
 
-bool grad_enabled() noexcept { return detail::gradients; }
+bool grad_enabled() noexcept { return detail::recorder.gradients; }
 
-GradMode::GradMode(bool enabled) noexcept : before_(detail::gradients) { detail::gradients = enabled; }
-GradMode::~GradMode() { detail::gradients = before_; }
+GradMode::GradMode(bool enabled) noexcept : before_(detail::recorder.gradients) { detail::recorder.gradients = enabled; }
+GradMode::~GradMode() { detail::recorder.gradients = before_; }
 
 }  // namespace xgrad

@@ -2,12 +2,14 @@
 // it is for those who add an op (see docs/adding-an-op.md).
 #pragma once
 
+#include <algorithm>
 #include <autodiff/evaluate/buffer.hpp>
 #include <autodiff/tensor.hpp>
 #include <atomic>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace xgrad {
 
@@ -95,7 +97,8 @@ class Inputs {
   Inputs() = default;
   Inputs(const Inputs&) = delete;
   Inputs& operator=(const Inputs&) = delete;
-  void assign(std::span<const Tensor> inputs);
+  /// Makes room for `count` inputs, all undefined.
+  std::span<Tensor> resize(std::size_t count);
   void clear();
   std::span<const Tensor> span() const { return {many_ ? many_.get() : few_, size_}; }
   std::span<Tensor> span() { return {many_ ? many_.get() : few_, size_}; }
@@ -103,31 +106,29 @@ class Inputs {
  private:
   Tensor few_[3];
   std::unique_ptr<Tensor[]> many_;
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 /// One entry of the recording.
-struct Node : Counted {
+struct Node final : NodeHead {
   std::shared_ptr<const Op> op;  ///< none for a leaf
   Inputs inputs;
-  Shape shape;
-  DType dtype = DType::float32;
-  bool requires_grad = false;
   bool evaluated = false;
   bool released = false;         ///< a backward has freed what led here
   std::uint32_t pending = 0;     ///< about how many nodes await evaluation up to here
   std::uint32_t slot = 0;        ///< place in the replay under way, from 1
   std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
   std::uint64_t pending_bytes = 0;
-  std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
+  union {
+    std::uint64_t sequence = 0;  ///< greater than that of any input: a topological order, in one thread that of recording
+    Node* after;                 ///< of one that is dying, the next to die
+  };
   Value value;                   ///< once set it stays, for other threads may be reading it
   std::atomic<Buffer*> packed{nullptr};  ///< the same values row-major, made when first asked for where `value` is not
   Ref<Leaf> leaf;                ///< of a leaf that gathers gradients
   Ref<Node> current;             ///< of a leaf that was made assignable: its value of now, which recordings refer to
 
   ~Node();
-  /// Destroys the node and whatever hung on it alone, without recursion.
-  static void dispose(Node* node);
   // Nodes come and go by the million: each thread keeps the memory of its dead ones.
   static void* operator new(std::size_t bytes);
   static void operator delete(void* memory) noexcept;
@@ -138,6 +139,10 @@ struct Node : Counted {
 /// A node for `op` applied to `inputs`; gradients are tracked when an input requires them and gradient mode is on.
 /// Shapes and dtypes were checked by the caller.
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype);
+/// The same for inputs that the caller gives away, which saves counting.
+Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype);
+/// The same for a view. That of a value, where no gradient is tracked, is a value at once.
+Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape);
 
 /// The one shared instance of an op without parameters, at no cost in counting.
 template <class O>
@@ -147,8 +152,27 @@ const std::shared_ptr<const Op>& shared_op() {
   return shared;
 }
 
+/// The shared instance of an op with these parameters, so that recordings that are alike hold the very same ops. Each
+/// thread keeps those it used last. An op that holds tensors or data does not belong here.
+template <class O, class... Parameters>
+std::shared_ptr<const Op> interned(Parameters&&... parameters) {
+  constexpr std::size_t most = 32;
+  thread_local std::vector<std::shared_ptr<const Op>> recent;  // the last used first
+  O op(std::forward<Parameters>(parameters)...);
+  const auto found = std::find_if(recent.begin(), recent.end(),
+                                  [&](const auto& known) { return static_cast<const O&>(*known) == op; });
+  if (found != recent.end()) {
+    std::rotate(recent.begin(), found, found + 1);
+    return recent.front();
+  }
+  if (recent.size() == most) recent.pop_back();
+  return *recent.insert(recent.begin(), std::make_shared<const O>(std::move(op)));
+}
+
 /// Throws std::logic_error naming `op` when a tensor is undefined.
-void check_defined(std::string_view op, const Tensor& tensor);
+inline void check_defined(std::string_view op, const Tensor& tensor) {
+  if (!tensor.defined()) [[unlikely]] throw_undefined(op);
+}
 
 /// As `Tensor::assign`, but the leaf takes on the value's dtype.
 void assign_as(Tensor& leaf, const Tensor& value);
@@ -157,6 +181,9 @@ void assign_as(Tensor& leaf, const Tensor& value);
 inline Node* resolve(Node* node) { return node->current ? node->current.get() : node; }
 
 }  // namespace detail
+
+inline Tensor::Tensor(detail::Ref<detail::Node> node) noexcept : node_(detail::Ref<detail::NodeHead>::adopt(node.leave())) {}
+inline detail::Node* Tensor::node() const noexcept { return static_cast<detail::Node*>(node_.get()); }
 
 /// True while ops on tensors that require gradients are tracked; of the calling thread.
 bool grad_enabled() noexcept;

@@ -44,6 +44,7 @@ std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? 
 /// Base of the ops that move values by indices along an axis.
 struct Indexing : GeneralOp {
   explicit Indexing(std::size_t axis) : axis(axis) {}
+  bool operator==(const Indexing& other) const { return axis == other.axis; }
   std::int64_t signed_axis() const { return static_cast<std::int64_t>(axis); }
   std::size_t axis;
 };
@@ -144,8 +145,9 @@ struct ScatterAdd final : Indexing {
   }
 };
 
-/// Reads the indices, so that one out of range is refused at the call.
-void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const std::string& where) {
+/// Reads the indices, so that one out of range is refused at the call; where() says of what.
+template <class F>
+void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const F& where) {
   if (indices.dtype() != DType::int64)
     throw std::invalid_argument(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
                                 std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
@@ -153,7 +155,7 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t low,
   const std::int64_t* values = indices.data<std::int64_t>();
   for (std::int64_t i = 0; i < indices.size(); ++i)
     if (values[i] < low || values[i] >= high)
-      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where);
+      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
 }
 
 /// The axis counted from the front, after a check of the indices against its extent.
@@ -162,7 +164,8 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
   detail::check_defined(op, indices);
   const std::int64_t along = normalize_axis(op, axis, x.shape());
   const std::int64_t extent = x.shape(along);
-  check_indices(op, indices, -extent, extent, "axis " + std::to_string(along) + " of shape " + to_string(x.shape()));
+  check_indices(op, indices, -extent, extent,
+                [&] { return "axis " + std::to_string(along) + " of shape " + to_string(x.shape()); });
   return static_cast<std::size_t>(along);
 }
 
@@ -178,8 +181,8 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take", x, indices, axis);
   Shape shape = x.shape();
   shape[along] = indices.size();
-  const Tensor inputs[] = {x, reshape(indices, {indices.size()})};
-  const Tensor taken = detail::record(std::make_shared<const Take>(along), inputs, std::move(shape), x.dtype());
+  Tensor inputs[] = {x, reshape(indices, {indices.size()})};
+  const Tensor taken = detail::record_moved(detail::interned<Take>(along), inputs, std::move(shape), x.dtype());
   Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
   for (const std::int64_t extent : indices.shape()) result.push_back(extent);
   for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
@@ -196,8 +199,8 @@ Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis
   from = to = shape;
   from[along] = x.shape()[along];
   shape[along] = indices.shape()[along];
-  const Tensor inputs[] = {broadcast_to(x, from), broadcast_to(indices, shape)};
-  return detail::record(std::make_shared<const TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
+  Tensor inputs[] = {broadcast_to(x, from), broadcast_to(indices, shape)};
+  return detail::record_moved(detail::interned<TakeAlongAxis>(along), inputs, std::move(shape), x.dtype());
 }
 
 Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -210,8 +213,8 @@ Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, s
   if (source.shape() != expected)
     refuse_shapes("index_add", "a source", source.shape(), "x", x.shape(), "do not go together; it must be " + to_string(expected));
   const DType dtype = promote(x.dtype(), source.dtype());
-  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(std::make_shared<const IndexAdd>(along), inputs, x.shape(), dtype);
+  Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
+  return detail::record_moved(detail::interned<IndexAdd>(along), inputs, x.shape(), dtype);
 }
 
 Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
@@ -224,14 +227,14 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source,
   if (indices.shape() != expected)
     refuse_shapes("scatter_add", "indices", indices.shape(), "x", x.shape(), "differ beside the axis");
   const DType dtype = promote(x.dtype(), source.dtype());
-  const Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
-  return detail::record(std::make_shared<const ScatterAdd>(along), inputs, x.shape(), dtype);
+  Tensor inputs[] = {x.to(dtype), indices, source.to(dtype)};
+  return detail::record_moved(detail::interned<ScatterAdd>(along), inputs, x.shape(), dtype);
 }
 
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   detail::check_defined("one_hot", indices);
   if (n < 0) throw std::invalid_argument("one_hot: " + std::to_string(n) + " classes");
-  check_indices("one_hot", indices, 0, n, std::to_string(n) + " classes");
+  check_indices("one_hot", indices, 0, n, [&] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
   return equal(expand_dims(indices, -1), classes).to(dtype);
 }

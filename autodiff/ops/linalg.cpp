@@ -138,6 +138,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const DType dtype = promote(a.dtype(), b.dtype());
   if (dtype == DType::bool_) fail("bool tensors have no matrix product; convert one with to(DType::int64)");
 
+  if (a.dim() == 2 && b.dim() == 2 && a.shape()[1] == b.shape()[0]) {
+    Tensor inputs[] = {a.to(dtype), b.to(dtype)};
+    return detail::record_moved(detail::shared_op<MatMul>(), inputs, {a.shape()[0], b.shape()[1]}, dtype);
+  }
   const bool row = a.dim() == 1, column = b.dim() == 1;
   Tensor left = row ? expand_dims(a.to(dtype), 0) : a.to(dtype);
   const Tensor right = column ? expand_dims(b.to(dtype), 1) : b.to(dtype);
@@ -161,8 +165,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Shape shape = folds ? Shape() : batch;
   shape.push_back(folds ? left.shape(0) : n);
   shape.push_back(m);
-  const Tensor operands[] = {left, right};
-  const Tensor product = detail::record(detail::shared_op<MatMul>(), operands, std::move(shape), dtype);
+  Tensor operands[] = {left, right};
+  const Tensor product = detail::record_moved(detail::shared_op<MatMul>(), operands, std::move(shape), dtype);
 
   Shape result = batch;
   if (!row) result.push_back(n);

@@ -14,9 +14,9 @@ using detail::Value;
 struct Selection {
   Shape source;                      ///< the shape sliced
   Shape shape;                       ///< of the result
-  xt::svector<std::int64_t, 4> axes;  ///< of the source, for each axis of the result; -1 for a new one
-  xt::svector<std::int64_t, 4> steps;
-  xt::svector<std::int64_t, 4> first;  ///< for each axis of the source
+  Strides axes;   ///< of the source, for each axis of the result; -1 for a new one
+  Strides steps;
+  Strides first;  ///< for each axis of the source
 
   /// Offset and strides of the result within values of the source's shape.
   void apply(const Strides& from, std::int64_t& offset, Strides& strides) const {
@@ -25,12 +25,14 @@ struct Selection {
     for (std::size_t i = 0; i < axes.size(); ++i)
       strides[i] = axes[i] < 0 ? 0 : steps[i] * from[static_cast<std::size_t>(axes[i])];
   }
+  bool operator==(const Selection&) const = default;
 };
 
 Tensor embed(const Tensor& g, const Selection& selection);
 
 struct SliceView final : ViewOp {
   explicit SliceView(Selection selection) : selection(std::move(selection)) {}
+  bool operator==(const SliceView& other) const { return selection == other.selection; }
   std::string_view name() const override { return "slice"; }
   bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
     output.offset = input.offset;
@@ -47,6 +49,7 @@ struct SliceView final : ViewOp {
 /// The transpose of a slice: zeros of the source's shape with the values where the slice lies.
 struct Embed final : GeneralOp {
   explicit Embed(Selection selection) : selection(std::move(selection)) {}
+  bool operator==(const Embed& other) const { return selection == other.selection; }
   std::string_view name() const override { return "slice"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::size_t bytes = size_of(output.dtype);
@@ -58,14 +61,14 @@ struct Embed final : GeneralOp {
     detail::copy_strided(inputs[0], static_cast<std::byte*>(output.data) + offset * static_cast<std::int64_t>(bytes), strides);
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
-    return detail::record(std::make_shared<const SliceView>(selection), std::span(&g, 1), selection.shape, g.dtype());
+    return detail::record_view(detail::interned<SliceView>(selection), g, selection.shape);
   }
 
   Selection selection;
 };
 
 Tensor embed(const Tensor& g, const Selection& selection) {
-  return detail::record(std::make_shared<const Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
+  return detail::record(detail::interned<Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
 }
 
 /// First position, number and step of a range along an axis, as Python resolves it.
@@ -100,7 +103,7 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
 
   Selection selection;
   selection.source = source;
-  selection.first = xt::svector<std::int64_t, 4>(source.size(), 0);
+  selection.first = Strides(source.size(), 0);
   std::size_t axis = 0;
   const auto keep = [&](std::int64_t from, std::int64_t size, std::int64_t step) {
     selection.axes.push_back(from);
@@ -139,7 +142,7 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
       std::all_of(selection.steps.begin(), selection.steps.end(), [](std::int64_t step) { return step == 1; }))
     return *this;  // everything, as it is
   Shape result = selection.shape;
-  return detail::record(std::make_shared<const SliceView>(std::move(selection)), std::span(this, 1), std::move(result), dtype());
+  return detail::record_view(detail::interned<SliceView>(std::move(selection)), *this, std::move(result));
 }
 
 }  // namespace xgrad
