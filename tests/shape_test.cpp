@@ -99,6 +99,12 @@ TEST(Shape, MayHaveAnyNumberOfAxes) {
       moved = itself;
       EXPECT_EQ(moved, Shape(m, 3));
     }
+    Shape longer = a;
+    longer.insert(longer.begin() + static_cast<std::ptrdiff_t>(n / 2), 5);
+    EXPECT_EQ(longer[n / 2], 5);
+    EXPECT_EQ(size_of(longer), 5 * size_of(a));
+    longer.erase(longer.begin() + static_cast<std::ptrdiff_t>(n / 2));
+    EXPECT_EQ(longer, a);
     if (n > 0) {
       b.pop_back();
       EXPECT_EQ(b, Shape(n - 1, 2));

@@ -85,6 +85,18 @@ class SmallVector {
     resize(size_ + std::size_t{1});
     back() = value;
   }
+  T* insert(const T* before, T value) {
+    const std::ptrdiff_t at = before - data();
+    push_back(value);
+    std::rotate(begin() + at, end() - 1, end());
+    return begin() + at;
+  }
+  T* erase(const T* place) {
+    const std::ptrdiff_t at = place - data();
+    std::copy(begin() + at + 1, end(), begin() + at);
+    pop_back();
+    return begin() + at;
+  }
   void pop_back() { resize(size_ - std::size_t{1}); }
   void clear() noexcept { *this = SmallVector(); }
   void resize(std::size_t size, T value = T()) {
