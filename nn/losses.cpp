@@ -5,6 +5,7 @@
 #include <limits>
 #include <nn/losses.hpp>
 #include <stdexcept>
+#include <string_view>
 
 namespace xgrad::nn {
 namespace {
@@ -15,27 +16,27 @@ std::string describe(const Tensor& tensor) {
   return to_string(tensor.shape()) + ' ' + std::string(name_of(tensor.dtype()));
 }
 
-void check_floating(const std::string& name, const Tensor& input) {
+void check_floating(std::string_view name, const Tensor& input) {
   check_defined(name, input);
   if (!is_floating(input.dtype()))
-    throw std::invalid_argument(name + ": the input is " + describe(input) + "; it must be floating");
+    throw std::invalid_argument(std::string(name) + ": the input is " + describe(input) + "; it must be floating");
 }
 
 /// The target as numbers, of the input's shape.
-Tensor numbers(const std::string& name, const Tensor& input, const Tensor& target) {
+Tensor numbers(std::string_view name, const Tensor& input, const Tensor& target) {
   check_floating(name, input);
   check_defined(name, target);
   if (input.shape() != target.shape())
-    throw std::invalid_argument(name + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
+    throw std::invalid_argument(std::string(name) + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
                                 to_string(target.shape()) + "; reshape one of them");
   return is_floating(target.dtype()) ? target : target.to(input.dtype());
 }
 
 /// A weight of each element, or undefined.
-Tensor element_weight(const std::string& name, const std::string& what, const Tensor& input, const Tensor& weight) {
+Tensor element_weight(std::string_view name, std::string_view what, const Tensor& input, const Tensor& weight) {
   if (!weight.defined()) return {};
   if (broadcast_shapes(name, input.shape(), weight.shape()) != input.shape())
-    throw std::invalid_argument(name + ": the " + what + " of shape " + to_string(weight.shape()) +
+    throw std::invalid_argument(std::string(name) + ": the " + std::string(what) + " of shape " + to_string(weight.shape()) +
                                 " does not broadcast to the input's shape " + to_string(input.shape()));
   return weight.to(input.dtype());
 }
@@ -56,15 +57,15 @@ struct ClassTargets {
   std::int64_t number;  ///< of those that count
 };
 
-std::int64_t class_axis(const std::string& name, const Tensor& input) {
-  if (input.dim() == 0) throw std::invalid_argument(name + ": the input of shape () has no class axis");
+std::int64_t class_axis(std::string_view name, const Tensor& input) {
+  if (input.dim() == 0) throw std::invalid_argument(std::string(name) + ": the input of shape () has no class axis");
   const std::int64_t axis = input.dim() == 1 ? 0 : 1;
   if (input.shape(axis) == 0)
-    throw std::invalid_argument(name + ": the input of shape " + to_string(input.shape()) + " has no classes");
+    throw std::invalid_argument(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has no classes");
   return axis;
 }
 
-ClassTargets class_targets(const std::string& name, const Tensor& input, const Tensor& target,
+ClassTargets class_targets(std::string_view name, const Tensor& input, const Tensor& target,
                            const std::optional<std::int64_t>& ignore_index) {
   ClassTargets targets{class_axis(name, input), 0, target, {}, 0};
   targets.classes = input.shape(targets.axis);
@@ -72,7 +73,7 @@ ClassTargets class_targets(const std::string& name, const Tensor& input, const T
   for (std::size_t i = 0; i < input.dim(); ++i)
     if (static_cast<std::int64_t>(i) != targets.axis) expected.push_back(input.shape()[i]);
   if (target.shape() != expected)
-    throw std::invalid_argument(name + ": class indices of shape " + to_string(target.shape()) +
+    throw std::invalid_argument(std::string(name) + ": class indices of shape " + to_string(target.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(expected));
   const std::int64_t* indices = target.data<std::int64_t>();
@@ -80,7 +81,7 @@ ClassTargets class_targets(const std::string& name, const Tensor& input, const T
     if (ignore_index && indices[i] == *ignore_index) continue;
     ++targets.number;
     if (indices[i] < 0 || indices[i] >= targets.classes)
-      throw std::out_of_range(name + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
+      throw std::out_of_range(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
                               ") is not one of the " + std::to_string(targets.classes) +
                               " classes of an input of shape " + to_string(input.shape()));
   }
@@ -92,11 +93,11 @@ ClassTargets class_targets(const std::string& name, const Tensor& input, const T
 }
 
 /// The weights of the classes, or undefined.
-Tensor class_weight(const std::string& name, const Tensor& input, const Tensor& weight) {
+Tensor class_weight(std::string_view name, const Tensor& input, const Tensor& weight) {
   if (!weight.defined()) return {};
   const std::int64_t classes = input.shape(class_axis(name, input));
   if (weight.shape() != Shape{classes})
-    throw std::invalid_argument(name + ": class weights of shape " + to_string(weight.shape()) +
+    throw std::invalid_argument(std::string(name) + ": class weights of shape " + to_string(weight.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(Shape{classes}));
   return weight.to(input.dtype());
@@ -114,7 +115,10 @@ Tensor along_class_axis(const Tensor& weight, const Tensor& input) {
 Tensor class_losses(const Tensor& log_p, const ClassTargets& targets, const Tensor& weight, double smoothing,
                     Reduction reduction) {
   const Tensor index = expand_dims(targets.index, targets.axis);
-  Tensor losses = -squeeze(take_along_axis(log_p, index, targets.axis), targets.axis);
+  Tensor losses = -take_along_axis(log_p, index, targets.axis);
+  // An axis of extent 1 makes no difference to a sum of the losses as they are.
+  const bool plain = !weight.defined() && smoothing == 0 && !targets.counts.defined();
+  if (!plain || reduction == Reduction::none) losses = squeeze(losses, targets.axis);
   Tensor weights;  // of the samples
   if (weight.defined()) {
     weights = take(weight, targets.index);
@@ -152,22 +156,22 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOpti
 }
 
 Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions& options) {
-  const std::string name = "nll_loss";
+  constexpr std::string_view name = "nll_loss";
   check_floating(name, input);
   check_defined(name, target);
   if (target.dtype() != DType::int64)
-    throw std::invalid_argument(name + ": class indices must be int64, got " + describe(target));
+    throw std::invalid_argument(std::string(name) + ": class indices must be int64, got " + describe(target));
   const Tensor weight = class_weight(name, input, options.weight);
   return class_losses(input, class_targets(name, input, target, options.ignore_index), weight, 0, options.reduction);
 }
 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options) {
-  const std::string name = "cross_entropy";
+  constexpr std::string_view name = "cross_entropy";
   check_floating(name, input);
   check_defined(name, target);
   const double smoothing = options.label_smoothing;
   if (!(smoothing >= 0 && smoothing <= 1))
-    throw std::invalid_argument(name + ": label_smoothing must lie in [0, 1], got " + std::to_string(smoothing));
+    throw std::invalid_argument(std::string(name) + ": label_smoothing must lie in [0, 1], got " + std::to_string(smoothing));
   const Tensor weight = class_weight(name, input, options.weight);
   const std::int64_t axis = class_axis(name, input);
   if (target.dtype() == DType::int64) {
@@ -176,7 +180,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   }
   if (!is_floating(target.dtype()) || target.shape() != input.shape())
     throw std::invalid_argument(
-        name + ": the target must be int64 class indices or floating probabilities of the input's shape " +
+        std::string(name) + ": the target must be int64 class indices or floating probabilities of the input's shape " +
         to_string(input.shape()) + ", got " + describe(target));
   Tensor p = target;
   if (smoothing > 0) p = (1 - smoothing) * p + smoothing / static_cast<double>(input.shape(axis));
@@ -191,14 +195,14 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
 }
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options) {
-  const std::string name = "binary_cross_entropy";
+  constexpr std::string_view name = "binary_cross_entropy";
   const Tensor t = numbers(name, input, target);
   const Tensor weight = element_weight(name, "weight", input, options.weight);
   dispatch_floating(input.dtype(), [&](auto type) {
     const auto* values = input.data<decltype(type)>();
     for (std::int64_t i = 0; i < input.size(); ++i)
       if (!(values[i] >= 0 && values[i] <= 1))
-        throw std::domain_error(name + ": the input of shape " + to_string(input.shape()) + " has " +
+        throw std::domain_error(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has " +
                                 std::to_string(values[i]) + " (element " + std::to_string(i) +
                                 "), no probability; use binary_cross_entropy_with_logits for logits");
   });
@@ -208,7 +212,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Bin
 
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
                                         const BinaryCrossEntropyWithLogitsOptions& options) {
-  const std::string name = "binary_cross_entropy_with_logits";
+  constexpr std::string_view name = "binary_cross_entropy_with_logits";
   const Tensor t = numbers(name, input, target);
   const Tensor weight = element_weight(name, "weight", input, options.weight);
   const Tensor pos_weight = element_weight(name, "pos_weight", input, options.pos_weight);

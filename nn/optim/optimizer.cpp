@@ -31,6 +31,8 @@ void Optimizer::step() {
   };
   std::vector<Change> changes;
   std::vector<Tensor> results;
+  changes.reserve(parameters_.size());
+  results.reserve(4 * parameters_.size());  // a value, and a state of up to three
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor gradient = parameters_[i].grad();
     if (!gradient.defined() || !parameters_[i].requires_grad()) continue;
