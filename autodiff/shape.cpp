@@ -15,12 +15,6 @@ std::string to_string(const Shape& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-std::int64_t size_of(const Shape& shape) {
-  std::int64_t size = 1;
-  for (const std::int64_t extent : shape) size *= extent;
-  return size;
-}
-
 bool is_contiguous(const Shape& shape, const Strides& strides) {
   std::int64_t step = 1;
   for (std::size_t i = shape.size(); i-- > 0;) {
@@ -39,6 +33,16 @@ Strides contiguous_strides(const Shape& shape) {
     step *= std::max<std::int64_t>(shape[i], 1);
   }
   return strides;
+}
+
+bool is_row_major(const Shape& shape, const Strides& strides) {
+  std::int64_t step = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 0) return true;
+    if (shape[i] != 1 && strides[i] != step) return false;
+    step *= shape[i];
+  }
+  return true;
 }
 
 Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
@@ -74,7 +78,7 @@ std::int64_t normalized(std::string_view op, std::int64_t axis, std::size_t rank
 }
 
 template <class Extents>
-std::vector<std::int64_t> normalized(std::string_view op, std::vector<std::int64_t> axes, std::size_t rank, const Extents& extents) {
+AxisList normalized(std::string_view op, AxisList axes, std::size_t rank, const Extents& extents) {
   for (std::int64_t& axis : axes) axis = normalized(op, axis, rank, extents);
   std::sort(axes.begin(), axes.end());
   if (const auto twice = std::adjacent_find(axes.begin(), axes.end()); twice != axes.end())
@@ -82,8 +86,8 @@ std::vector<std::int64_t> normalized(std::string_view op, std::vector<std::int64
   return axes;
 }
 
-std::vector<std::int64_t> all_axes(std::size_t rank) {
-  std::vector<std::int64_t> axes(rank);
+AxisList all_axes(std::size_t rank) {
+  AxisList axes(rank);
   std::iota(axes.begin(), axes.end(), std::int64_t{0});
   return axes;
 }
@@ -110,11 +114,11 @@ void check_shape(std::string_view op, const Shape& shape) {
       throw std::invalid_argument(std::string(op) + ": shape " + to_string(shape) + " has too many elements");
 }
 
-std::vector<std::int64_t> Axes::normalize(std::string_view op, std::size_t rank) const {
+AxisList Axes::normalize(std::string_view op, std::size_t rank) const {
   return all_ ? all_axes(rank) : normalized(op, axes_, rank, rank);
 }
 
-std::vector<std::int64_t> Axes::normalize(std::string_view op, const Shape& shape) const {
+AxisList Axes::normalize(std::string_view op, const Shape& shape) const {
   return all_ ? all_axes(shape.size()) : normalized(op, axes_, shape.size(), shape);
 }
 

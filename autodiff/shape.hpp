@@ -1,5 +1,6 @@
 #pragma once
 
+#include <autodiff/detail/small_vector.hpp>
 #include <autodiff/detail/xt.hpp>
 #include <concepts>
 #include <cstdint>
@@ -12,15 +13,22 @@
 namespace xgrad {
 
 /// Extents of a tensor, outermost first: a small vector that keeps four on the spot. `Shape{}` is that of a scalar.
-using Shape = xt::svector<std::int64_t, 4>;
+using Shape = detail::SmallVector<std::int64_t>;
 /// Steps between neighbours along each axis, in elements.
-using Strides = xt::svector<std::int64_t, 4>;
+using Strides = detail::SmallVector<std::int64_t>;
+
+/// Axes of a tensor.
+using AxisList = detail::SmallVector<std::int64_t>;
 
 /// "(2, 3)", "(4,)", "()", as NumPy prints it.
 std::string to_string(const Shape& shape);
 
 /// Number of elements; 1 for a scalar.
-std::int64_t size_of(const Shape& shape);
+inline std::int64_t size_of(const Shape& shape) {
+  std::int64_t size = 1;
+  for (const std::int64_t extent : shape) size *= extent;
+  return size;
+}
 
 /// Strides of row-major storage.
 Strides contiguous_strides(const Shape& shape);
@@ -48,12 +56,13 @@ class Axes {
     requires(!std::same_as<T, bool>)
   Axes(T axis) : all_(false), axes_{static_cast<std::int64_t>(axis)} {}
   Axes(std::initializer_list<std::int64_t> axes) : all_(false), axes_(axes) {}
-  Axes(std::vector<std::int64_t> axes) : all_(false), axes_(std::move(axes)) {}
+  Axes(const std::vector<std::int64_t>& axes) : all_(false), axes_(axes.begin(), axes.end()) {}
+  explicit Axes(AxisList axes) : all_(false), axes_(std::move(axes)) {}
 
   /// Sorted and counted from the front. Throws std::invalid_argument naming `op` for an axis out of range or given twice.
-  std::vector<std::int64_t> normalize(std::string_view op, std::size_t rank) const;
+  AxisList normalize(std::string_view op, std::size_t rank) const;
   /// As above, for a tensor of `shape`, which the message names.
-  std::vector<std::int64_t> normalize(std::string_view op, const Shape& shape) const;
+  AxisList normalize(std::string_view op, const Shape& shape) const;
 
   /// No axes were named, which means all of them.
   bool all() const { return all_; }
@@ -62,7 +71,7 @@ class Axes {
 
  private:
   bool all_ = true;
-  std::vector<std::int64_t> axes_;
+  AxisList axes_;
 };
 
 }  // namespace xgrad

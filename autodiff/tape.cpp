@@ -2,7 +2,6 @@
 #include <autodiff/tape.hpp>
 #include <cmath>
 #include <stdexcept>
-#include <vector>
 
 namespace xgrad {
 namespace detail {
@@ -15,23 +14,47 @@ constexpr std::uint64_t pending_bytes_limit = std::uint64_t{256} << 20;
 // Enough for the replay of a long recording to become one plan, little enough that a million nodes go in parts.
 constexpr std::uint64_t replay_limit = 1 << 16;
 
-/// How far this thread has recorded.
-struct Progress {
-  std::uint64_t sequence = 0, bytes = 0;
+// AddressSanitizer is to see every node.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t most_kept = 0;
+#else
+constexpr std::size_t most_kept = 1 << 16;
+#endif
+
+/// Memory of a dead node, strung together through its first word.
+struct Link {
+  Link* next;
 };
-thread_local Progress progress;
-thread_local bool gradients = true;
+
+/// What a thread keeps for its recordings; in one place, which is found once.
+struct Recorder {
+  bool gradients = true;
+  bool disposing = false;
+  bool ending = false;         // tensors in static storage die after the guard
+  std::uint64_t sequence = 0;  // the largest met so far
+  std::uint64_t bytes = 0;     // of all values recorded
+  Node* dying = nullptr;       // nodes that died within another's death
+  Link* dead_nodes = nullptr;
+  std::size_t dead_count = 0;
+};
+constinit thread_local Recorder recorder;
+
+struct Guard {
+  ~Guard() {
+    recorder.ending = true;
+    while (Link* link = recorder.dead_nodes) {
+      recorder.dead_nodes = link->next;
+      ::operator delete(link);
+    }
+  }
+};
 
 }  // namespace
 
-Inputs::Inputs(std::span<const Tensor> inputs) : size_(inputs.size()) {
-  if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
-  std::copy(inputs.begin(), inputs.end(), span().begin());
-}
-
-Inputs::Inputs(std::span<Tensor> moved) : size_(moved.size()) {
-  if (size_ > std::size(few_)) many_ = std::make_unique<Tensor[]>(size_);
-  std::move(moved.begin(), moved.end(), span().begin());
+std::span<Tensor> Inputs::resize(std::size_t count) {
+  if (count > std::size(few_)) many_ = std::make_unique<Tensor[]>(count);
+  size_ = static_cast<std::uint32_t>(count);
+  return span();
 }
 
 void Inputs::clear() {
@@ -40,70 +63,41 @@ void Inputs::clear() {
   size_ = 0;
 }
 
-namespace {
-
-// AddressSanitizer is to see every node.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t most_kept = 0;
-#else
-constexpr std::size_t most_kept = 1 << 16;
-#endif
-
-/// Memory of this thread's dead nodes, strung together through their first word.
-struct Link {
-  Link* next;
-};
-thread_local Link* dead_nodes = nullptr;
-thread_local std::size_t dead_count = 0;
-thread_local bool ending = false;  // tensors in static storage die after the guard
-
-struct Guard {
-  ~Guard() {
-    ending = true;
-    while (Link* link = dead_nodes) {
-      dead_nodes = link->next;
-      ::operator delete(link);
-    }
-  }
-};
-
-}  // namespace
-
 void* Node::operator new(std::size_t bytes) {
-  Link* link = dead_nodes;
+  Recorder& mine = recorder;
+  Link* link = mine.dead_nodes;
   if (!link) return ::operator new(bytes);
-  dead_nodes = link->next;
-  --dead_count;
+  mine.dead_nodes = link->next;
+  --mine.dead_count;
   return link;
 }
 
 void Node::operator delete(void* memory) noexcept {
-  if (ending || dead_count >= most_kept) {
+  Recorder& mine = recorder;
+  if (mine.ending || mine.dead_count >= most_kept) {
     ::operator delete(memory);
     return;
   }
-  thread_local Guard guard;
-  dead_nodes = new (memory) Link{dead_nodes};
-  ++dead_count;
+  if (!mine.dead_nodes) thread_local Guard guard;
+  mine.dead_nodes = new (memory) Link{mine.dead_nodes};
+  ++mine.dead_count;
 }
 
-template <>
-void Ref<Node>::reset() noexcept {
-  if (Node* node = std::exchange(object_, nullptr); node && node->release()) Node::dispose(node);
-}
-
-void Node::dispose(Node* node) {
-  // A node that dies within another's death waits its turn: no recursion, however long the chain.
-  thread_local Node* dying = nullptr;
-  thread_local bool busy = false;
-  node->next_dying = std::exchange(dying, node);
-  if (busy) return;
-  busy = true;
-  while (dying) {
-    Node* next = std::exchange(dying, dying->next_dying);
-    delete next;
+void NodeHead::dispose(NodeHead* head) noexcept {
+  Node* node = static_cast<Node*>(head);
+  Recorder& mine = recorder;
+  // A node that dies within another's death waits: no recursion, however long the chain.
+  if (mine.disposing) {
+    node->after = std::exchange(mine.dying, node);
+    return;
   }
-  busy = false;
+  mine.disposing = true;
+  while (node) {
+    delete node;
+    node = mine.dying;
+    if (node) mine.dying = node->after;
+  }
+  mine.disposing = false;
 }
 
 Node::~Node() {
@@ -118,52 +112,76 @@ Array Node::array() const {
 
 namespace {
 
-Tensor enter(Ref<Node> node) {
-  const DType dtype = node->dtype;
-  Progress& now = progress;
+/// Fills in the rest of a node from its inputs, which are there.
+Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DType dtype) {
+  Node& node = *made;
+  Recorder& mine = recorder;
   bool requires_grad = false;
-  std::uint64_t latest = now.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = now.bytes;
-  for (Tensor& input : node->inputs.span()) {
-    if (input.node()->current) input = Tensor(input.node()->current);
+  std::uint64_t sequence = mine.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = mine.bytes;
+  for (const Tensor& input : std::as_const(node.inputs).span()) {
     const Node& from = *input.node();
     requires_grad = requires_grad || from.requires_grad;
-    latest = std::max(latest, from.sequence);
-    if (!from.evaluated && from.oldest < oldest) {
-      oldest = from.oldest;
-      oldest_bytes = from.oldest_bytes;
-    }
+    sequence = std::max(sequence, from.sequence);  // it may come from another thread
+    if (from.evaluated || from.oldest >= oldest) continue;
+    oldest = from.oldest;
+    oldest_bytes = from.oldest_bytes;
   }
-  node->requires_grad = requires_grad && gradients && is_floating(dtype);
-  node->sequence = now.sequence = latest + 1;  // later than its inputs, whichever thread recorded them
-  const Node& first = *node->inputs.span()[0].node();
-  if (!node->requires_grad && first.evaluated && node->op->kind() == Op::Kind::view && !Tracing::active()) {
-    Value value;
-    value.buffer = first.value.buffer;
-    if (static_cast<const ViewOp&>(*node->op).view(first.shape, first.value, node->shape, value)) {
-      value.contiguous = is_contiguous(node->shape, value.strides);
-      node->value = std::move(value);
-      node->evaluated = true;
-      forget(*node);
-      return Tensor(std::move(node));
-    }
-  }
-  node->oldest = std::min(oldest, node->sequence);
-  node->oldest_bytes = oldest_bytes;
-  now.bytes += static_cast<std::uint64_t>(size_of(node->shape)) * size_of(dtype);
+  node.op = std::move(op);
+  node.shape = std::move(shape);
+  node.dtype = dtype;
+  node.sequence = mine.sequence = sequence + 1;
+  node.requires_grad = requires_grad && mine.gradients && is_floating(dtype);
+  node.oldest = std::min(oldest, node.sequence);
+  node.oldest_bytes = oldest_bytes;
+  mine.bytes += static_cast<std::uint64_t>(size_of(node.shape)) * size_of(dtype);
   const bool replayed = Tracing::active();
-  if (node->sequence - node->oldest >= (replayed ? replay_limit : pending_limit) ||
-      (!replayed && now.bytes - node->oldest_bytes > pending_bytes_limit))
-    evaluate(node.get());
-  return Tensor(std::move(node));
+  if (node.sequence - node.oldest >= (replayed ? replay_limit : pending_limit) ||
+      (!replayed && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]]
+    evaluate(&node);
+  return Tensor(std::move(made));
+}
+
+Ref<Node> new_node() {
+  Node* node = new Node;
+  node->acquire_first();
+  return Ref<Node>::adopt(node);
 }
 
 }  // namespace
 
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
-  return enter(Ref<Node>(new Node(std::move(op), inputs, std::move(shape), dtype)));
+  Ref<Node> node = new_node();
+  Tensor* target = node->inputs.resize(inputs.size()).data();
+  for (const Tensor& input : inputs) *target++ = Tensor(Ref<Node>(resolve(input.node())));
+  return finish(std::move(node), std::move(op), std::move(shape), dtype);
 }
+
 Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype) {
-  return enter(Ref<Node>(new Node(std::move(op), inputs, std::move(shape), dtype)));
+  Ref<Node> node = new_node();
+  Tensor* target = node->inputs.resize(inputs.size()).data();
+  for (Tensor& input : inputs) {
+    if (input.node()->current) input = Tensor(input.node()->current);
+    *target++ = std::move(input);
+  }
+  return finish(std::move(node), std::move(op), std::move(shape), dtype);
+}
+
+Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
+  const Node& from = *resolve(x.node());
+  if (from.evaluated && !(from.requires_grad && recorder.gradients) && !Tracing::active()) {
+    Value value;
+    if (static_cast<const ViewOp&>(*op).view(from.shape, from.value, shape, value)) {
+      value.buffer = from.value.buffer;
+      value.contiguous = is_contiguous(shape, value.strides);
+      Ref<Node> node = new_node();
+      node->shape = std::move(shape);
+      node->dtype = from.dtype;
+      node->value = std::move(value);
+      node->evaluated = true;
+      return Tensor(std::move(node));
+    }
+  }
+  return record(std::move(op), std::span(&x, 1), std::move(shape), from.dtype);
 }
 
 Known known(const Node& node) {
@@ -175,15 +193,15 @@ Known known(const Node& node) {
   return number == 1 ? Known::one : std::isfinite(number) && number != 0 ? Known::finite : Known::nothing;
 }
 
-void check_defined(std::string_view op, const Tensor& tensor) {
-  if (!tensor.defined()) throw std::logic_error(std::string(op) + ": the tensor is undefined; give it a value first");
+void throw_undefined(std::string_view op) {
+  throw std::logic_error(std::string(op) + ": the tensor is undefined; give it a value first");
 }
 
 }  // namespace detail
 
-bool grad_enabled() noexcept { return detail::gradients; }
+bool grad_enabled() noexcept { return detail::recorder.gradients; }
 
-GradMode::GradMode(bool enabled) noexcept : before_(detail::gradients) { detail::gradients = enabled; }
-GradMode::~GradMode() { detail::gradients = before_; }
+GradMode::GradMode(bool enabled) noexcept : before_(detail::recorder.gradients) { detail::recorder.gradients = enabled; }
+GradMode::~GradMode() { detail::recorder.gradients = before_; }
 
 }  // namespace xgrad

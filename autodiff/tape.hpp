@@ -2,6 +2,7 @@
 // it is for those who add an op (see docs/adding-an-op.md).
 #pragma once
 
+#include <algorithm>
 #include <autodiff/evaluate/buffer.hpp>
 #include <autodiff/tensor.hpp>
 #include <algorithm>
@@ -53,7 +54,6 @@ class Op {
   enum class Kind : std::uint8_t { elementwise, view, sum, general };
 
   virtual ~Op() = default;
-  bool operator==(const Op&) const = default;  ///< of parameters: derived classes that have some add theirs
   /// As the public function is called.
   virtual std::string_view name() const = 0;
   virtual Kind kind() const { return Kind::general; }
@@ -102,10 +102,10 @@ struct Leaf : Counted {
 class Inputs {
  public:
   Inputs() = default;
-  explicit Inputs(std::span<const Tensor> inputs);
-  explicit Inputs(std::span<Tensor> moved);
   Inputs(const Inputs&) = delete;
   Inputs& operator=(const Inputs&) = delete;
+  /// Makes room for `count` inputs, all undefined.
+  std::span<Tensor> resize(std::size_t count);
   void clear();
   std::span<const Tensor> span() const { return {many_ ? many_.get() : few_, size_}; }
   std::span<Tensor> span() { return {many_ ? many_.get() : few_, size_}; }
@@ -113,36 +113,29 @@ class Inputs {
  private:
   Tensor few_[3];
   std::unique_ptr<Tensor[]> many_;
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 /// One entry of the recording.
-struct Node : Counted {
-  Node() = default;
-  template <class T>
-  Node(std::shared_ptr<const Op> op, std::span<T> inputs, Shape shape, DType dtype)
-      : op(std::move(op)), inputs(inputs), shape(std::move(shape)), dtype(dtype) {}
+struct Node final : NodeHead {
   std::shared_ptr<const Op> op;  ///< none for a leaf
   Inputs inputs;
-  Shape shape;
-  DType dtype = DType::float32;
-  bool requires_grad = false;
   bool evaluated = false;
   bool released = false;         ///< a backward has freed what led here
   std::uint32_t slot = 0;        ///< place in the replay under way, from 1
   std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
-  std::uint64_t sequence = 0;    ///< order of recording, hence a topological order
+  union {
+    std::uint64_t sequence = 0;  ///< greater than that of any input: a topological order, in one thread that of recording
+    Node* after;                 ///< of one that is dying, the next to die
+  };
   std::uint64_t oldest = 0;      ///< the sequence number from which on nodes up to here may await evaluation
   std::uint64_t oldest_bytes = 0;  ///< bytes that nodes of this thread up to there have
-  Node* next_dying = nullptr;
   Value value;                   ///< once set it stays, for other threads may be reading it
   std::atomic<Buffer*> packed{nullptr};  ///< the same values row-major, made when first asked for where `value` is not
   Ref<Leaf> leaf;                ///< of a leaf that gathers gradients
   Ref<Node> current;             ///< of a leaf that was made assignable: its value of now, which recordings refer to
 
   ~Node();
-  /// Destroys the node and whatever hung on it alone, without recursion.
-  static void dispose(Node* node);
   // Nodes come and go by the million: each thread keeps the memory of its dead ones.
   static void* operator new(std::size_t bytes);
   static void operator delete(void* memory) noexcept;
@@ -153,8 +146,10 @@ struct Node : Counted {
 /// A node for `op` applied to `inputs`; gradients are tracked when an input requires them and gradient mode is on.
 /// Shapes and dtypes were checked by the caller.
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype);
-/// As `record`, taking the handles in `inputs` over.
+/// The same for inputs that the caller gives away, which saves counting.
 Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shape shape, DType dtype);
+/// The same for a view. That of a value, where no gradient is tracked, is a value at once.
+Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape);
 
 /// The one shared instance of an op without parameters, at no cost in counting.
 template <class O>
@@ -164,27 +159,30 @@ const std::shared_ptr<const Op>& shared_op() {
   return shared;
 }
 
-/// As `shared_op`, for an op with parameters: of those used lately, an equal one is found again. So equal recordings hold
-/// the same ops, which is how a plan made for one is known to fit another.
+/// The shared instance of an op with these parameters, so that recordings that are alike hold the very same ops. Each
+/// thread keeps those it used last. An op that holds tensors or data does not belong here.
 template <class O, class... Parameters>
 std::shared_ptr<const Op> interned(Parameters&&... parameters) {
   constexpr std::size_t most = 32;
-  thread_local std::vector<std::shared_ptr<const O>> recent;
+  thread_local std::vector<std::shared_ptr<const Op>> recent;  // the last used first
   O op(std::forward<Parameters>(parameters)...);
-  auto found = std::find_if(recent.begin(), recent.end(), [&](const auto& other) { return *other == op; });
-  if (found == recent.end()) {
-    if (recent.size() == most) recent.pop_back();
-    found = recent.insert(recent.end(), std::make_shared<const O>(std::move(op)));
+  const auto found = std::find_if(recent.begin(), recent.end(),
+                                  [&](const auto& known) { return static_cast<const O&>(*known) == op; });
+  if (found != recent.end()) {
+    std::rotate(recent.begin(), found, found + 1);
+    return recent.front();
   }
-  std::rotate(recent.begin(), found, found + 1);
-  return recent.front();
+  if (recent.size() == most) recent.pop_back();
+  return *recent.insert(recent.begin(), std::make_shared<const O>(std::move(op)));
 }
 
 /// A constant leaf of a value that is there.
 Tensor make_leaf(const Shape& shape, DType dtype, Value value);
 
 /// Throws std::logic_error naming `op` when a tensor is undefined.
-void check_defined(std::string_view op, const Tensor& tensor);
+inline void check_defined(std::string_view op, const Tensor& tensor) {
+  if (!tensor.defined()) [[unlikely]] throw_undefined(op);
+}
 
 /// As `Tensor::assign`, but the leaf takes on the value's dtype.
 void assign_as(Tensor& leaf, const Tensor& value);
@@ -197,6 +195,9 @@ Known known(const Node& node);
 inline Node* resolve(Node* node) { return node->current ? node->current.get() : node; }
 
 }  // namespace detail
+
+inline Tensor::Tensor(detail::Ref<detail::Node> node) noexcept : node_(detail::Ref<detail::NodeHead>::adopt(node.leave())) {}
+inline detail::Node* Tensor::node() const noexcept { return static_cast<detail::Node*>(node_.get()); }
 
 /// True while ops on tensors that require gradients are tracked; of the calling thread.
 bool grad_enabled() noexcept;

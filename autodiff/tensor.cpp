@@ -93,33 +93,14 @@ void throw_ragged_list() { throw std::invalid_argument("Tensor: nested lists mus
 
 }  // namespace detail
 
-Tensor::Tensor(detail::Ref<detail::Node> node) noexcept : node_(std::move(node)) {}
-Tensor::Tensor(const Tensor&) noexcept = default;
-Tensor& Tensor::operator=(const Tensor&) noexcept = default;
-
-const Shape& Tensor::shape() const {
-  detail::check_defined("shape", *this);
-  return node_->shape;
-}
-
 std::int64_t Tensor::shape(std::int64_t axis) const {
   const Shape& extents = shape();
   return extents[static_cast<std::size_t>(normalize_axis("shape", axis, extents))];
 }
 
-std::int64_t Tensor::size() const {
-  detail::check_defined("size", *this);
-  return size_of(node_->shape);
-}
-
-DType Tensor::dtype() const {
-  detail::check_defined("dtype", *this);
-  return node_->dtype;
-}
-
 bool Tensor::is_leaf() const {
   detail::check_defined("is_leaf", *this);
-  return !node_->requires_grad || (!node_->op && !node_->released);
+  return !node_->requires_grad || (!node()->op && !node()->released);
 }
 
 const void* Tensor::data(DType dtype) const {
@@ -152,7 +133,7 @@ std::int64_t Tensor::item_int() const {
 
 Tensor Tensor::detach() const {
   detail::check_defined("detach", *this);
-  detail::Node& node = *detail::resolve(node_.get());
+  detail::Node& node = *detail::resolve(this->node());
   if (node.evaluated && !detail::Tracing::active()) return Tensor(detail::leaf_node(node.shape, node.dtype, node.value));
   NoGrad guard;
   return detail::record(detail::shared_op<detail::Detach>(), std::span(this, 1), node.shape, node.dtype);
@@ -160,13 +141,8 @@ Tensor Tensor::detach() const {
 
 const Tensor& Tensor::evaluate() const {
   detail::check_defined("evaluate", *this);
-  detail::evaluate(detail::resolve(node_.get()));
+  detail::evaluate(detail::resolve(node()));
   return *this;
-}
-
-bool Tensor::requires_grad() const {
-  detail::check_defined("requires_grad", *this);
-  return node_->requires_grad;
 }
 
 Tensor& Tensor::set_requires_grad(bool requires_grad) {
@@ -185,22 +161,22 @@ Tensor& Tensor::set_requires_grad(bool requires_grad) {
 
 Tensor Tensor::grad() const {
   detail::check_defined("grad", *this);
-  return node_->leaf ? node_->leaf->gradient : Tensor();
+  return node()->leaf ? node()->leaf->gradient : Tensor();
 }
 
 void Tensor::set_grad(Tensor gradient) {
   detail::check_defined("set_grad", *this);
-  if (!node_->leaf || !node_->requires_grad)
+  if (!node()->leaf || !node_->requires_grad)
     throw std::logic_error("set_grad: the tensor of shape " + to_string(node_->shape) + " is no leaf that requires gradients");
   if (gradient.defined() && gradient.shape() != node_->shape)
     throw std::invalid_argument("set_grad: a gradient of shape " + to_string(gradient.shape()) + " for a leaf of shape " +
                                 to_string(node_->shape));
-  node_->leaf->gradient = gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor();
+  node()->leaf->gradient = gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor();
 }
 
 void Tensor::zero_grad() {
   detail::check_defined("zero_grad", *this);
-  if (node_->leaf) node_->leaf->gradient = {};
+  if (node()->leaf) node()->leaf->gradient = {};
 }
 
 void Tensor::assign(const Tensor& value) { detail::assign_value("assign", *this, value, true); }

@@ -18,9 +18,17 @@ class Tensor;
 
 namespace detail {
 struct Node;
-/// Defined where nodes are, so that a user of this header need not see them.
-template <>
-void Ref<Node>::reset() noexcept;
+/// What handles use of a node, so that they need not see the rest of it (tape.hpp).
+struct NodeHead : Counted {
+  DType dtype = DType::float32;
+  bool requires_grad = false;
+  Shape shape;
+
+  /// Destroys the node and whatever hung on it alone, without recursion.
+  static void dispose(NodeHead* node) noexcept;
+};
+
+[[noreturn]] void throw_undefined(std::string_view op);
 
 /// A constant leaf; its row-major elements are yet to be written to `values`.
 Tensor make_leaf(Shape shape, DType dtype, void*& values);
@@ -92,12 +100,12 @@ class Tensor {
   Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values) : Tensor(from_lists<T>(3, values)) {}
 
   bool defined() const noexcept { return static_cast<bool>(node_); }
-  const Shape& shape() const;
+  const Shape& shape() const { return head("shape").shape; }
   /// Extent of one axis; negative counts from the end.
   std::int64_t shape(std::int64_t axis) const;
   std::size_t dim() const { return shape().size(); }
-  std::int64_t size() const;
-  DType dtype() const;
+  std::int64_t size() const { return size_of(head("size").shape); }
+  DType dtype() const { return head("dtype").dtype; }
   /// A leaf was made from values, or detached; other tensors are results of ops.
   bool is_leaf() const;
 
@@ -130,7 +138,7 @@ class Tensor {
   /// Computes the value now. Returns *this.
   const Tensor& evaluate() const;
 
-  bool requires_grad() const;
+  bool requires_grad() const { return head("requires_grad").requires_grad; }
   /// Makes a leaf gather gradients, or stop. Throws std::logic_error for the result of an op or for an undefined
   /// tensor, std::invalid_argument for int64 and bool.
   Tensor& set_requires_grad(bool requires_grad = true);
@@ -169,15 +177,14 @@ class Tensor {
   bool is(const Tensor& other) const noexcept { return node_ == other.node_; }
 
   /// For the engine and the writers of ops.
-  explicit Tensor(detail::Ref<detail::Node> node) noexcept;
-  detail::Node* node() const noexcept { return node_.get(); }
-  Tensor(const Tensor&) noexcept;
-  Tensor(Tensor&&) noexcept = default;
-  Tensor& operator=(const Tensor&) noexcept;
-  Tensor& operator=(Tensor&&) noexcept = default;
-  ~Tensor() = default;
+  inline explicit Tensor(detail::Ref<detail::Node> node) noexcept;
+  inline detail::Node* node() const noexcept;
 
  private:
+  const detail::NodeHead& head(std::string_view op) const {
+    if (!node_) [[unlikely]] detail::throw_undefined(op);
+    return *node_;
+  }
   template <class T, class List>
   static Tensor from_lists(std::size_t depth, const List& lists);
   std::shared_ptr<const void> keep() const;
@@ -189,7 +196,7 @@ class Tensor {
     else return item_double();
   }
 
-  detail::Ref<detail::Node> node_;
+  detail::Ref<detail::NodeHead> node_;
 };
 
 /// Values, shape and dtype: `tensor([[ 1.,  2.]], shape=(1, 2), dtype=float64)`.
@@ -213,7 +220,9 @@ class Operand {
   double number() const { return value_; }
   DType dtype() const { return tensor_ ? tensor_->dtype() : dtype_; }
   /// Throws std::logic_error naming `op` for an undefined tensor.
-  void check(std::string_view op) const;
+  void check(std::string_view op) const {
+    if (tensor_ && !tensor_->defined()) [[unlikely]] detail::throw_undefined(op);
+  }
   /// The tensor, or a scalar tensor of the number; cast to `dtype`.
   Tensor to(DType dtype) const;
 

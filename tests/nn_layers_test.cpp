@@ -49,6 +49,15 @@ TEST(Reference, LinearMatchesPyTorch) {
   }
 }
 
+TEST(Linear, TheGradientOfTheWeightLiesInMemoryAsTheWeight) {
+  Generator generator(1);
+  nn::Linear layer(3, 5, {.generator = &generator});
+  sum(square(layer(generator.normal({4, 3})))).backward();
+  const Tensor gradient = layer.weight.grad();
+  EXPECT_TRUE(gradient.node()->value.contiguous);
+  EXPECT_EQ(gradient.node()->value.strides, (Strides{3, 1}));
+}
+
 TEST(Reference, ActivationsMatchPyTorch) {
   const Json entries = reference::read("layers.json")["activations"];
   ASSERT_EQ(entries.size(), 18u);

@@ -41,6 +41,80 @@ TEST(Shape, ATransposeOfATransposeIsWhereItBegan) {
   EXPECT_EQ(x.slice(2).data<double>(), x.data<double>() + 12);
 }
 
+TEST(Shape, ATransposeOfATransposeIsTheTensorOfBeforeWhereNobodyCanTell) {
+  Tensor leaf = numbered({2, 3, 4}).set_requires_grad();
+  const Tensor x = leaf * 2;
+  const Tensor once = transpose(x, {1, 2, 0});
+  EXPECT_TRUE(transpose(once, {2, 0, 1}).is(x));
+  EXPECT_FALSE(transpose(once, {1, 2, 0}).is(x));
+  EXPECT_FALSE(no_grad([&] { return transpose(once, {2, 0, 1}); }).requires_grad());
+  const Tensor constant = no_grad([&] { return transpose(x, {1, 2, 0}); });
+  EXPECT_FALSE(transpose(constant, {2, 0, 1}).requires_grad());
+  Tensor back = transpose(transpose(leaf));
+  EXPECT_FALSE(back.is_leaf());
+  EXPECT_THROW(back.assign(leaf), std::logic_error);
+}
+
+TEST(Shape, ViewsOfValuesAreValuesAtOnceWhereNoGradientIsTracked) {
+  const Tensor x = numbered({4, 6});
+  Tensor w = numbered({4, 6}).set_requires_grad();
+  const auto views = [](const Tensor& t) {
+    return std::vector<Tensor>{transpose(t), t.reshape({3, 8}), t.slice(1), broadcast_to(t, {2, 4, 6}), expand_dims(t, 1)};
+  };
+  for (const Tensor& view : views(x)) EXPECT_TRUE(view.node()->evaluated);
+  for (const Tensor& view : no_grad([&] { return views(w); })) {
+    EXPECT_TRUE(view.node()->evaluated);
+    EXPECT_FALSE(view.requires_grad());
+  }
+  for (const Tensor& view : views(w)) EXPECT_FALSE(view.node()->evaluated);
+  for (const Tensor& view : views(x * 2)) EXPECT_FALSE(view.node()->evaluated);
+  const Tensor copied = transpose(x).reshape({24});  // no strides express it
+  EXPECT_FALSE(copied.node()->evaluated);
+  EXPECT_EQ(values(copied), values(transpose(x)));
+  const Tensor old = no_grad([&] { return transpose(w); });
+  w.assign(zeros({4, 6}, DType::float64));
+  EXPECT_EQ(values(old), values(transpose(x)));
+}
+
+TEST(Shape, MayHaveAnyNumberOfAxes) {
+  for (const std::size_t n : {0, 1, 3, 4, 5, 9}) {
+    Shape a(n, 2), b;
+    for (std::size_t i = 0; i < n; ++i) b.push_back(2);
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(a.size(), n);
+    for (const std::size_t m : {0, 2, 4, 5, 8}) {
+      Shape c = a, d(m, 3);
+      c = d;
+      EXPECT_EQ(c, d);
+      d = a;
+      EXPECT_EQ(d, a);
+      Shape moved = std::move(d);
+      EXPECT_EQ(moved, a);
+      moved.resize(m, 7);
+      EXPECT_EQ(moved.size(), m);
+      for (std::size_t i = 0; i < m; ++i) EXPECT_EQ(moved[i], i < n ? 2 : 7);
+      moved = std::move(c);
+      EXPECT_EQ(moved, Shape(m, 3));
+      const Shape& itself = moved;
+      moved = itself;
+      EXPECT_EQ(moved, Shape(m, 3));
+    }
+    Shape longer = a;
+    longer.insert(longer.begin() + static_cast<std::ptrdiff_t>(n / 2), 5);
+    EXPECT_EQ(longer[n / 2], 5);
+    EXPECT_EQ(size_of(longer), 5 * size_of(a));
+    longer.erase(longer.begin() + static_cast<std::ptrdiff_t>(n / 2));
+    EXPECT_EQ(longer, a);
+    if (n > 0) {
+      b.pop_back();
+      EXPECT_EQ(b, Shape(n - 1, 2));
+      EXPECT_NE(b, a);
+    }
+    EXPECT_EQ(ones(a).shape(), a);
+    EXPECT_EQ(sum(ones(a)).item(), std::pow(2.0, n));
+  }
+}
+
 // ---- reshape ----
 
 TEST(Shape, ReshapeKeepsRowMajorOrderWhateverTheStrides) {
@@ -213,7 +287,7 @@ TEST(Shape, ShapesBroadcastAsNumPys) {
 }
 
 TEST(Shape, AxesAreSortedAndCountedFromTheFront) {
-  using List = std::vector<std::int64_t>;
+  using List = AxisList;
   EXPECT_EQ(Axes().normalize("f", 3), (List{0, 1, 2}));
   EXPECT_EQ(Axes(-1).normalize("f", 3), List{2});
   EXPECT_EQ(Axes({2, -3}).normalize("f", 3), (List{0, 2}));

@@ -322,6 +322,49 @@ TEST(Tape, SequenceNumbersAreATopologicalOrder) {
   EXPECT_LT(b.node()->sequence, c.node()->sequence);
 }
 
+TEST(Tape, SequenceNumbersAreATopologicalOrderInWhateverThreadARecordingGoesOn) {
+  Tensor x = ones({3}, DType::float64).set_requires_grad();
+  Tensor a = exp(x);
+  for (int i = 0; i < 100; ++i) a = a * 1;
+  Tensor b, c;
+  std::thread([&] { b = x + a; }).join();  // the first op of its thread
+  std::thread([&] { c = b.evaluate() * x; }).join();
+  const Tensor d = c + a;
+  EXPECT_LT(a.node()->sequence, b.node()->sequence);
+  EXPECT_LT(b.node()->sequence, c.node()->sequence);
+  EXPECT_LT(c.node()->sequence, d.node()->sequence);
+  sum(d).backward();
+  expect_near(x.grad(), Values(3, 1 + std::exp(1) * 3 + 1));
+}
+
+TEST(Tape, AlikeRecordingsHoldTheSameOps) {
+  const Tensor x = numbered({3, 4}).set_requires_grad(), at(std::int64_t{1});
+  using Function = std::function<Tensor()>;
+  const std::vector<std::pair<Function, Function>> pairs{
+      {[&] { return x + 1; }, [&] { return x - 1; }},
+      {[&] { return transpose(x); }, [&] { return transpose(x.reshape({3, 2, 2})); }},
+      {[&] { return sum(x, 0); }, [&] { return sum(x, 1); }},
+      {[&] { return sum(x, 0); }, [&] { return sum(x, 0, true); }},
+      {[&] { return max(x, -1); }, [&] { return max(x); }},
+      {[&] { return max(x, -1); }, [&] { return min(x, -1); }},
+      {[&] { return softmax(x, 0); }, [&] { return softmax(x, 1); }},
+      {[&] { return logsumexp(x, 1); }, [&] { return logsumexp(x, 0); }},
+      {[&] { return x.slice(1); }, [&] { return x.slice(2); }},
+      {[&] { return concatenate({x, x}); }, [&] { return concatenate({x, x, x}); }},
+      {[&] { return take(x, Tensor{0, 1}); }, [&] { return take(x, Tensor{0, 1}, 1); }},
+  };
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto op = [](const Function& f) { return f().node()->op; };
+    EXPECT_EQ(op(pairs[i].first), op(pairs[i].first)) << i;
+    EXPECT_NE(op(pairs[i].first), op(pairs[i].second)) << i;
+    EXPECT_EQ(op(pairs[i].first), op(pairs[i].first)) << i;
+  }
+  // However many there are, each one is the right one.
+  const Tensor many = arange(0, 100, 1, DType::float64).set_requires_grad();
+  for (int round = 0; round < 2; ++round)
+    for (std::int64_t i = 0; i < 100; ++i) EXPECT_EQ(many.slice(i).item(), static_cast<double>(i));
+}
+
 TEST(Tape, WhatNeedsNoGradientForgetsHowItCameAbout) {
   const Tensor y = exp(ones({3})) + 1;
   EXPECT_TRUE(y.node()->op);

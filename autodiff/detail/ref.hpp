@@ -14,10 +14,16 @@ class Counted {
   Counted& operator=(const Counted&) = delete;
 
   void acquire() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  /// As `acquire`, of a new object that no other thread can know.
+  void acquire_first() const noexcept { references_.store(1, std::memory_order_relaxed); }
   /// True when the last reference has gone.
   bool release() const noexcept {
-    // Who holds the only reference has nobody to agree with.
-    return references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    // Nobody can join a sole holder, so that the most frequent death needs no locked instruction.
+    if (references_.load(std::memory_order_acquire) == 1) {
+      references_.store(0, std::memory_order_relaxed);
+      return true;
+    }
+    return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
   std::uint32_t references() const noexcept { return references_.load(std::memory_order_acquire); }
 
@@ -32,6 +38,12 @@ class Ref {
   Ref() = default;
   explicit Ref(T* object) noexcept : object_(object) {
     if (object_) object_->acquire();
+  }
+  /// Takes over a reference that is counted already.
+  static Ref adopt(T* object) noexcept {
+    Ref ref;
+    ref.object_ = object;
+    return ref;
   }
   Ref(const Ref& other) noexcept : Ref(other.object_) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
@@ -52,6 +64,8 @@ class Ref {
   void reset() noexcept {
     if (T* object = std::exchange(object_, nullptr); object && object->release()) T::dispose(object);
   }
+  /// The object, whose reference the caller takes over.
+  T* leave() noexcept { return std::exchange(object_, nullptr); }
   T* get() const noexcept { return object_; }
   T* operator->() const noexcept { return object_; }
   T& operator*() const noexcept { return *object_; }

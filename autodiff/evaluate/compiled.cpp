@@ -258,8 +258,9 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
     if (!values[candidate.value]->value.buffer) data[candidate.value] = data[candidate.slot];
   for (std::size_t i = 0; i < values_; ++i)
     if (values[i]->value.buffer) data[i] = static_cast<std::byte*>(values[i]->array().data);
+  auto* const memory = arena ? static_cast<std::byte*>(arena->data()) : nullptr;  // none where all stays in registers
   for (std::size_t i = values_; i < slots_.size(); ++i)
-    if (slots_[i].storage == Storage::arena) data[i] = static_cast<std::byte*>(arena->data()) + slots_[i].place;
+    if (slots_[i].storage == Storage::arena) data[i] = memory + slots_[i].place;
   for (std::size_t i = values_; i < slots_.size(); ++i)
     if (slots_[i].storage == Storage::view)
       data[i] = data[slots_[i].base] + slots_[i].view_offset * static_cast<std::int64_t>(size_of(slots_[i].dtype));

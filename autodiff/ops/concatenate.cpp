@@ -10,6 +10,7 @@ using detail::Array;
 
 struct Concatenate final : GeneralOp {
   Concatenate(std::size_t axis, std::vector<std::int64_t> starts) : axis(axis), starts(std::move(starts)) {}
+  bool operator==(const Concatenate& other) const { return axis == other.axis && starts == other.starts; }
   std::string_view name() const override { return "concatenate"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     std::byte* target = static_cast<std::byte*>(output.data);
@@ -25,7 +26,6 @@ struct Concatenate final : GeneralOp {
     return g.slice(slices);
   }
 
-  bool operator==(const Concatenate&) const = default;
 
   std::size_t axis;
   std::vector<std::int64_t> starts;  ///< where each input begins along the axis
@@ -56,7 +56,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
     shape[along] += tensor.shape()[along];
     inputs.push_back(tensor.to(dtype));
   }
-  return detail::record(detail::interned<Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
+  return detail::record_moved(detail::interned<Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {

@@ -1,7 +1,6 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
 #include <cstring>
-#include <functional>
 #include <initializer_list>
 #include <stdexcept>
 
@@ -31,6 +30,15 @@ DType common_dtype(std::initializer_list<const Operand*> operands) {
 
 DType to_floating(DType dtype) { return is_floating(dtype) ? dtype : DType::float64; }
 
+DType common_dtype(const Operand& a, const Operand& b) {
+  if (!a.is_number() && !b.is_number()) return promote(a.dtype(), b.dtype());
+  if (a.is_number() != b.is_number()) {
+    const DType dtype = a.is_number() ? b.dtype() : a.dtype();
+    if (is_floating(dtype)) return dtype;
+  }
+  return common_dtype({&a, &b});
+}
+
 template <class O>
 Tensor unary(const Tensor& x) {
   check_defined(O::title, x);
@@ -46,28 +54,25 @@ void check_operands(std::string_view op, std::initializer_list<const Operand*> o
 template <class O>
 Tensor binary(const Operand& a, const Operand& b, DType result, DType dtype) {
   Tensor inputs[] = {a.to(dtype), b.to(dtype)};
-  const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
-  Shape shape = right.empty() ? left : left.empty() ? right : broadcast_shapes(O::title, left, right);
+  const Shape &x = inputs[0].shape(), &y = inputs[1].shape();
+  Shape shape = y.empty() || x == y ? x : x.empty() ? y : broadcast_shapes(O::title, x, y);
   return record_moved(shared_op<O>(), inputs, std::move(shape), result);
 }
 
 template <class O>
 Tensor binary(const Operand& a, const Operand& b) {
-  check_operands(O::title, {&a, &b});
-  if (!a.is_number() && !b.is_number() && a.dtype() == b.dtype() && (O::integral || is_floating(a.dtype()))) {
-    Tensor inputs[] = {a.tensor(), b.tensor()};
-    const Shape &left = inputs[0].shape(), &right = inputs[1].shape();
-    return record_moved(shared_op<O>(), inputs, left == right ? left : broadcast_shapes(O::title, left, right), a.dtype());
-  }
-  const DType common = common_dtype({&a, &b});
+  a.check(O::title);
+  b.check(O::title);
+  const DType common = common_dtype(a, b);
   const DType dtype = O::integral ? common : to_floating(common);
   return binary<O>(a, b, dtype, dtype);
 }
 
 template <class O>
 Tensor compare(const Operand& a, const Operand& b) {
-  check_operands(O::title, {&a, &b});
-  return binary<O>(a, b, DType::bool_, common_dtype({&a, &b}));
+  a.check(O::title);
+  b.check(O::title);
+  return binary<O>(a, b, DType::bool_, common_dtype(a, b));
 }
 
 void refuse_bool(std::string_view op, DType dtype) {
@@ -79,10 +84,6 @@ void refuse_bool(std::string_view op, DType dtype) {
 bool is_number(const Operand& operand, double value) { return operand.is_number() && operand.number() == value; }
 
 }  // namespace
-
-void Operand::check(std::string_view op) const {
-  if (tensor_) check_defined(op, *tensor_);
-}
 
 Tensor Operand::to(DType dtype) const {
   if (tensor_) return tensor_->to(dtype);
@@ -99,8 +100,9 @@ Tensor Operand::to(DType dtype) const {
     };
     thread_local Recent recent[64];
     const std::uint64_t trace = Tracing::current();
-    const auto bits = static_cast<std::uint64_t>(std::hash<T>()(value)) * 0x9E3779B97F4A7C15u;
-    Recent& entry = recent[bits >> 58];
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(T));
+    Recent& entry = recent[(bits * 0x9E3779B97F4A7C15u) >> 58];
     if (!entry.seen || entry.trace != trace || std::memcmp(&entry.value, &value, sizeof(T)) != 0) {
       Tensor tensor = make_leaf_copy({}, dtype, &value);
       entry = {value, true, trace, trace == 0 ? Tensor() : tensor};
@@ -141,8 +143,9 @@ Tensor maximum(const Operand& a, const Operand& b) { return binary<Maximum>(a, b
 Tensor minimum(const Operand& a, const Operand& b) { return binary<Minimum>(a, b); }
 
 Tensor subtract(const Operand& a, const Operand& b) {
-  check_operands("subtract", {&a, &b});
-  refuse_bool("subtract", common_dtype({&a, &b}));
+  a.check("subtract");
+  b.check("subtract");
+  refuse_bool("subtract", common_dtype(a, b));
   return binary<Subtract>(a, b);
 }
 
@@ -154,7 +157,7 @@ Tensor negative(const Tensor& x) {
 
 Tensor power(const Operand& a, const Operand& b) {
   check_operands("power", {&a, &b});
-  const DType dtype = common_dtype({&a, &b});
+  const DType dtype = common_dtype(a, b);
   if (is_floating(dtype) && b.is_number()) {
     const Tensor base = a.to(dtype);
     if (is_number(b, 1) && !a.is_number()) return base;
@@ -193,9 +196,9 @@ Tensor clip(const Tensor& x, const Operand& low, const Operand& high) {
   check_operands("clip", {&low, &high});
   const Operand operand(x);
   const DType dtype = common_dtype({&operand, &low, &high});
-  const Tensor inputs[] = {x.to(dtype), low.to(dtype), high.to(dtype)};
+  Tensor inputs[] = {x.to(dtype), low.to(dtype), high.to(dtype)};
   Shape shape = broadcast_shapes("clip", broadcast_shapes("clip", x.shape(), inputs[1].shape()), inputs[2].shape());
-  return record(shared_op<Clip>(), inputs, std::move(shape), dtype);
+  return record_moved(shared_op<Clip>(), inputs, std::move(shape), dtype);
 }
 
 Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
@@ -204,10 +207,10 @@ Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
   if (condition.dtype() != DType::bool_)
     throw std::invalid_argument("where: the condition of shape " + to_string(condition.shape()) + " is " +
                                 std::string(name_of(condition.dtype())) + ", not bool; compare it, as in x != 0");
-  const DType dtype = common_dtype({&a, &b});
-  const Tensor inputs[] = {condition, a.to(dtype), b.to(dtype)};
+  const DType dtype = common_dtype(a, b);
+  Tensor inputs[] = {condition, a.to(dtype), b.to(dtype)};
   Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", inputs[1].shape(), inputs[2].shape()));
-  return record(shared_op<Where>(), inputs, std::move(shape), dtype);
+  return record_moved(shared_op<Where>(), inputs, std::move(shape), dtype);
 }
 
 Tensor equal(const Operand& a, const Operand& b) { return compare<Equal>(a, b); }

@@ -44,7 +44,7 @@ std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? 
 /// Base of the ops that move values by indices along an axis.
 struct Indexing : GeneralOp {
   explicit Indexing(std::size_t axis) : axis(axis) {}
-  bool operator==(const Indexing&) const = default;
+  bool operator==(const Indexing& other) const { return axis == other.axis; }
   std::size_t axis;
 };
 
@@ -167,8 +167,9 @@ Tensor scatter_add_checked(const Tensor& x, const Tensor& indices, const Tensor&
   return detail::record(detail::interned<ScatterAdd>(axis), inputs, x.shape(), x.dtype());
 }
 
-/// Reads the indices, so that one out of range is refused at the call.
-void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const std::string& where) {
+/// Reads the indices, so that one out of range is refused at the call; where() says of what.
+template <class F>
+void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const F& where) {
   if (indices.dtype() != DType::int64)
     throw std::invalid_argument(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
                                 std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
@@ -176,7 +177,7 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t low,
   const std::int64_t* values = indices.data<std::int64_t>();
   for (std::int64_t i = 0; i < indices.size(); ++i)
     if (values[i] < low || values[i] >= high)
-      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where);
+      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
 }
 
 /// The axis counted from the front, after a check of the indices against its extent.
@@ -185,7 +186,8 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
   detail::check_defined(op, indices);
   const std::int64_t along = normalize_axis(op, axis, x.shape());
   const std::int64_t extent = x.shape(along);
-  check_indices(op, indices, -extent, extent, "axis " + std::to_string(along) + " of shape " + to_string(x.shape()));
+  check_indices(op, indices, -extent, extent,
+                [&] { return "axis " + std::to_string(along) + " of shape " + to_string(x.shape()); });
   return static_cast<std::size_t>(along);
 }
 
@@ -250,7 +252,7 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source,
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   detail::check_defined("one_hot", indices);
   if (n < 0) throw std::invalid_argument("one_hot: " + std::to_string(n) + " classes");
-  check_indices("one_hot", indices, 0, n, std::to_string(n) + " classes");
+  check_indices("one_hot", indices, 0, n, [&] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
   return equal(expand_dims(indices, -1), classes).to(dtype);
 }

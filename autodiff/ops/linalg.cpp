@@ -2,6 +2,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
 
@@ -76,14 +77,20 @@ struct MatMul final : GeneralOp {
   }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    // Of a transposed operand the transpose comes as one product in the layout of what was transposed.
+    // The cotangent of a transposed operand is computed as what was transposed lies in memory, so that the replay, coming
+    // through the transpose, ends with a plain product: a weight's gradient is then row-major like the weight.
     const Tensor &a = inputs[0], &b = inputs[1];
-    if (detail::is_matrix_transpose(inputs[i]))
-      return matrix_transpose(i == 0 ? matmul(b, matrix_transpose(g)) : matmul(matrix_transpose(g), a));
-    return i == 0 ? matmul(g, matrix_transpose(b)) : matmul(matrix_transpose(a), g);
+    const Tensor before = detail::before_transpose(inputs[i]);
+    if (i == 0) return before.defined() ? matrix_transpose(matmul(b, matrix_transpose(g))) : matmul(g, transposed(b));
+    return before.defined() ? matrix_transpose(matmul(matrix_transpose(g), a)) : matmul(transposed(a), g);
   }
 
  private:
+  static Tensor transposed(const Tensor& x) {
+    Tensor before = detail::before_transpose(x);
+    return before.defined() ? before : matrix_transpose(x);
+  }
+
   template <class T>
   static void product(const Array& a, const Array& b, const Array& c) {
     const std::size_t last = c.shape->size() - 1;
@@ -131,6 +138,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const DType dtype = promote(a.dtype(), b.dtype());
   if (dtype == DType::bool_) fail("bool tensors have no matrix product; convert one with to(DType::int64)");
 
+  if (a.dim() == 2 && b.dim() == 2 && a.shape()[1] == b.shape()[0]) {
+    Tensor inputs[] = {a.to(dtype), b.to(dtype)};
+    return detail::record_moved(detail::shared_op<MatMul>(), inputs, {a.shape()[0], b.shape()[1]}, dtype);
+  }
   const bool row = a.dim() == 1, column = b.dim() == 1;
   Tensor left = row ? expand_dims(a.to(dtype), 0) : a.to(dtype);
   const Tensor right = column ? expand_dims(b.to(dtype), 1) : b.to(dtype);
@@ -154,8 +165,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Shape shape = folds ? Shape() : batch;
   shape.push_back(folds ? left.shape(0) : n);
   shape.push_back(m);
-  const Tensor operands[] = {left, right};
-  const Tensor product = detail::record(detail::shared_op<MatMul>(), operands, std::move(shape), dtype);
+  Tensor operands[] = {left, right};
+  const Tensor product = detail::record_moved(detail::shared_op<MatMul>(), operands, std::move(shape), dtype);
 
   Shape result = batch;
   if (!row) result.push_back(n);

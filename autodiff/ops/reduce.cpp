@@ -118,7 +118,7 @@ template <class Order>
 Tensor extreme(const Tensor& x, const Axes& axes, bool keepdims) {
   constexpr std::string_view op = Extreme<Order>::op_name;
   detail::check_defined(op, x);
-  std::vector<std::int64_t> normalized = axes.normalize(op, x.shape());
+  AxisList normalized = axes.normalize(op, x.shape());
   check_not_empty(op, x, normalized);
   return detail::reduce<Extreme<Order>>(x, std::move(normalized), keepdims, x.dtype());
 }
@@ -150,10 +150,11 @@ Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
 
 Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("mean", x);
-  const std::vector<std::int64_t> normalized = axes.normalize("mean", x.shape());
+  AxisList normalized = axes.normalize("mean", x.shape());
   double n = 1;
   for (const std::int64_t axis : normalized) n *= static_cast<double>(x.shape(axis));
-  return sum(is_floating(x.dtype()) ? x : x.to(DType::float64), Axes(normalized), keepdims) / n;
+  const Tensor input = is_floating(x.dtype()) ? x : x.to(DType::float64);
+  return detail::reduce<Sum>(input, std::move(normalized), keepdims, input.dtype()) / n;
 }
 
 Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Larger>(x, axes, keepdims); }
@@ -162,7 +163,7 @@ Tensor min(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<de
 
 Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims) {
   detail::check_defined("argmax", x);
-  std::vector<std::int64_t> axes{normalize_axis("argmax", axis, x.shape())};
+  AxisList axes{normalize_axis("argmax", axis, x.shape())};
   check_not_empty("argmax", x, axes);
   return detail::reduce<ArgMax>(x, std::move(axes), keepdims, DType::int64);
 }

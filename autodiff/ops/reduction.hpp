@@ -2,23 +2,20 @@
 #pragma once
 
 #include <autodiff/tape.hpp>
-#include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace xgrad::detail {
 
 /// An op of one input that takes its values along some axes together.
 struct Reduction : GeneralOp {
-  Reduction(std::vector<std::int64_t> axes, bool keepdims) : axes(std::move(axes)), keepdims(keepdims) {}
+  Reduction(AxisList axes, bool keepdims) : axes(std::move(axes)), keepdims(keepdims) {}
+  bool operator==(const Reduction& other) const { return axes == other.axes && keepdims == other.keepdims; }
 
   /// `t`, of the result's shape, with the reduced axes as extents of 1, so that it broadcasts to the input.
   Tensor kept(const Tensor& t) const;
 
-  bool operator==(const Reduction&) const = default;
-
-  std::vector<std::int64_t> axes;  ///< sorted, counted from the front
+  AxisList axes;  ///< sorted, counted from the front
   bool keepdims;
 };
 
@@ -27,7 +24,7 @@ Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool
 
 /// Records the reduction `R` of `x`.
 template <class R>
-Tensor reduce(const Tensor& x, std::vector<std::int64_t> axes, bool keepdims, DType dtype) {
+Tensor reduce(const Tensor& x, AxisList axes, bool keepdims, DType dtype) {
   Shape shape = reduced_shape(x.shape(), axes, keepdims);
   return record(interned<R>(std::move(axes), keepdims), {&x, 1}, std::move(shape), dtype);
 }

@@ -1,15 +1,17 @@
 #include <algorithm>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
 #include <numeric>
 #include <stdexcept>
+#include <typeinfo>
 
 namespace xgrad {
 namespace {
 
 using detail::Value;
 using detail::check_defined;
-using detail::record;
+using detail::record_view;
 
 /// Strides under which the elements of `input` read as `shape` without a copy, where there are any: each run of axes that
 /// lies evenly in memory may be divided anew, as NumPy does.
@@ -57,8 +59,11 @@ struct Reshape final : ViewOp {
   }
 };
 
+Tensor permute(const Tensor& x, AxisList order);
+
 struct Permute final : ViewOp {
-  explicit Permute(std::vector<std::int64_t> axes) : axes(std::move(axes)) {}
+  explicit Permute(AxisList axes) : axes(std::move(axes)) {}
+  bool operator==(const Permute& other) const { return axes == other.axes; }
   std::string_view name() const override { return "transpose"; }
   bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
     output.offset = input.offset;
@@ -67,15 +72,21 @@ struct Permute final : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
-    std::vector<std::int64_t> inverse(axes.size());
+    AxisList inverse(axes.size());
     for (std::size_t i = 0; i < axes.size(); ++i) inverse[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
-    return transpose(g, inverse);
+    return permute(g, std::move(inverse));
   }
 
-  bool operator==(const Permute&) const = default;
-
-  std::vector<std::int64_t> axes;
+  AxisList axes;
 };
+
+/// The axes by which `x` was recorded as a transpose of another tensor, if it was and gradients do not stop there.
+const Permute* recorded_transpose(const Tensor& x) {
+  const detail::Node& node = *x.node();
+  const Op* op = node.op.get();
+  if (!op || typeid(*op) != typeid(Permute)) return nullptr;
+  return node.requires_grad == node.inputs.span()[0].node()->requires_grad ? static_cast<const Permute*>(op) : nullptr;
+}
 
 struct BroadcastTo final : ViewOp {
   std::string_view name() const override { return "broadcast_to"; }
@@ -90,8 +101,20 @@ struct BroadcastTo final : ViewOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return g; }
 };
 
-Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
-  return record(std::move(op), std::span(&x, 1), std::move(shape), x.dtype());
+/// Axis i of the result is axis order[i] of x.
+Tensor permute(const Tensor& x, AxisList order) {
+  if (std::is_sorted(order.begin(), order.end())) return x;
+  if (const Permute* first = recorded_transpose(x)) {
+    // Back again: the tensor of before, but not a leaf, which could be assigned to through the result.
+    const Tensor& before = std::as_const(x.node()->inputs).span()[0];
+    bool restores = before.node()->op && (grad_enabled() || !before.node()->requires_grad);
+    for (std::size_t i = 0; i < order.size(); ++i)
+      restores = restores && first->axes[static_cast<std::size_t>(order[i])] == static_cast<std::int64_t>(i);
+    if (restores) return before;
+  }
+  Shape shape(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) shape[i] = x.shape()[static_cast<std::size_t>(order[i])];
+  return record_view(detail::interned<Permute>(std::move(order)), x, std::move(shape));
 }
 
 Tensor reshape_as(std::string_view op, const Tensor& x, Shape shape) {
@@ -126,52 +149,42 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
   check_defined("transpose", x);
-  std::vector<std::int64_t> order;
+  AxisList order;
   for (const std::int64_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.shape()));
-  std::vector<bool> seen(x.dim(), false);
-  for (const std::int64_t axis : order) seen[static_cast<std::size_t>(axis)] = true;
-  if (order.size() != x.dim() || std::find(seen.begin(), seen.end(), false) != seen.end())
+  AxisList sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  if (order.size() != x.dim() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
     throw std::invalid_argument("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
                                 "; each of its " + std::to_string(x.dim()) + " axes must be named once");
-  if (std::is_sorted(order.begin(), order.end())) return x;
-  // There and back again, as the cotangents of transposed operands go: nothing to do.
-  const detail::Node& node = *x.node();
-  if (const auto* before = node.op ? dynamic_cast<const Permute*>(node.op.get()) : nullptr) {
-    bool back = true;
-    for (std::size_t i = 0; i < order.size(); ++i) back = back && before->axes[static_cast<std::size_t>(order[i])] == static_cast<std::int64_t>(i);
-    if (back) return node.inputs.span()[0];
-  }
-  Shape shape(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) shape[i] = x.shape()[static_cast<std::size_t>(order[i])];
-  return record_view(detail::interned<Permute>(std::move(order)), x, std::move(shape));
+  return permute(x, std::move(order));
 }
 
 Tensor transpose(const Tensor& x) {
   check_defined("transpose", x);
-  std::vector<std::int64_t> axes(x.dim());
-  std::iota(axes.rbegin(), axes.rend(), 0);
-  return transpose(x, axes);
-}
-
-bool detail::is_matrix_transpose(const Tensor& x) {
-  const auto* permute = x.node()->op ? dynamic_cast<const Permute*>(x.node()->op.get()) : nullptr;
-  if (!permute) return false;
-  const auto rank = static_cast<std::int64_t>(permute->axes.size());
-  for (std::int64_t i = 0; i < rank; ++i) {
-    const std::int64_t from = i == rank - 2 ? rank - 1 : i == rank - 1 ? rank - 2 : i;
-    if (permute->axes[static_cast<std::size_t>(i)] != from) return false;
-  }
-  return rank >= 2;
+  AxisList order(x.dim());
+  std::iota(order.rbegin(), order.rend(), 0);
+  return permute(x, std::move(order));
 }
 
 Tensor matrix_transpose(const Tensor& x) {
   check_defined("matrix_transpose", x);
   if (x.dim() < 2)
     throw std::invalid_argument("matrix_transpose: shape " + to_string(x.shape()) + " has fewer than two axes");
-  std::vector<std::int64_t> axes(x.dim());
-  std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);
-  return transpose(x, axes);
+  AxisList order(x.dim());
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[order.size() - 1], order[order.size() - 2]);
+  return permute(x, std::move(order));
+}
+
+Tensor detail::before_transpose(const Tensor& x) {
+  const Permute* op = recorded_transpose(x);
+  if (!op) return {};
+  const std::size_t rank = op->axes.size();
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t from = i + 2 < rank ? i : 2 * rank - 3 - i;
+    if (op->axes[i] != static_cast<std::int64_t>(from)) return {};
+  }
+  return std::as_const(x.node()->inputs).span()[0];
 }
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
@@ -189,21 +202,21 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
 
 Tensor squeeze(const Tensor& x, const Axes& axes) {
   check_defined("squeeze", x);
-  std::vector<bool> drop(x.dim(), false);
+  AxisList drop(x.dim(), 0);
   if (axes.all()) {
-    for (std::size_t i = 0; i < x.dim(); ++i) drop[i] = x.shape()[i] == 1;
+    for (std::size_t i = 0; i < x.dim(); ++i) drop[i] = x.shape()[i] == 1 ? 1 : 0;
   } else {
     for (const std::int64_t axis : axes.normalize("squeeze", x.shape())) {
       const auto i = static_cast<std::size_t>(axis);
       if (x.shape()[i] != 1)
         throw std::invalid_argument("squeeze: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) +
                                     " has extent " + std::to_string(x.shape()[i]) + ", not 1");
-      drop[i] = true;
+      drop[i] = 1;
     }
   }
   Shape shape;
   for (std::size_t i = 0; i < x.dim(); ++i)
-    if (!drop[i]) shape.push_back(x.shape()[i]);
+    if (drop[i] == 0) shape.push_back(x.shape()[i]);
   return reshape_as("squeeze", x, std::move(shape));
 }
 
@@ -211,7 +224,7 @@ Tensor expand_dims(const Tensor& x, const Axes& axes) {
   check_defined("expand_dims", x);
   if (axes.all())
     throw std::invalid_argument("expand_dims: no axes given for shape " + to_string(x.shape()) + "; name where they go");
-  const std::vector<std::int64_t> places = axes.normalize("expand_dims", x.dim() + axes.count());
+  const AxisList places = axes.normalize("expand_dims", x.dim() + axes.count());
   Shape shape;
   for (std::size_t i = 0, next = 0, from = 0; i < x.dim() + places.size(); ++i) {
     const bool is_new = next < places.size() && places[next] == static_cast<std::int64_t>(i);

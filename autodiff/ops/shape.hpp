@@ -30,9 +30,4 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
 /// Tensors of one shape along a new axis; copies. Throws std::invalid_argument for no tensors or different shapes.
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis = 0);
 
-namespace detail {
-/// Whether `x` is recorded as a matrix_transpose.
-bool is_matrix_transpose(const Tensor& x);
-}  // namespace detail
-
 }  // namespace xgrad

@@ -14,9 +14,9 @@ using detail::Value;
 struct Selection {
   Shape source;                      ///< the shape sliced
   Shape shape;                       ///< of the result
-  xt::svector<std::int64_t, 4> axes;  ///< of the source, for each axis of the result; -1 for a new one
-  xt::svector<std::int64_t, 4> steps;
-  xt::svector<std::int64_t, 4> first;  ///< for each axis of the source
+  Strides axes;   ///< of the source, for each axis of the result; -1 for a new one
+  Strides steps;
+  Strides first;  ///< for each axis of the source
 
   bool operator==(const Selection&) const = default;
   /// Offset and strides of the result within values of the source's shape.
@@ -32,6 +32,7 @@ Tensor embed(const Tensor& g, const Selection& selection);
 
 struct SliceView final : ViewOp {
   explicit SliceView(Selection selection) : selection(std::move(selection)) {}
+  bool operator==(const SliceView& other) const { return selection == other.selection; }
   std::string_view name() const override { return "slice"; }
   bool view(const Shape&, const Value& input, const Shape&, Value& output) const override {
     output.offset = input.offset;
@@ -41,7 +42,6 @@ struct SliceView final : ViewOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return embed(g, selection);
   }
-  bool operator==(const SliceView&) const = default;
 
   Selection selection;
 };
@@ -49,6 +49,7 @@ struct SliceView final : ViewOp {
 /// The transpose of a slice: zeros of the source's shape with the values where the slice lies.
 struct Embed final : GeneralOp {
   explicit Embed(Selection selection) : selection(std::move(selection)) {}
+  bool operator==(const Embed& other) const { return selection == other.selection; }
   std::string_view name() const override { return "slice"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::size_t bytes = size_of(output.dtype);
@@ -60,9 +61,8 @@ struct Embed final : GeneralOp {
     detail::copy_strided(inputs[0], static_cast<std::byte*>(output.data) + offset * static_cast<std::int64_t>(bytes), strides);
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
-    return detail::record(detail::interned<SliceView>(selection), std::span(&g, 1), selection.shape, g.dtype());
+    return detail::record_view(detail::interned<SliceView>(selection), g, selection.shape);
   }
-  bool operator==(const Embed&) const = default;
 
   Selection selection;
 };
@@ -103,7 +103,7 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
 
   Selection selection;
   selection.source = source;
-  selection.first = xt::svector<std::int64_t, 4>(source.size(), 0);
+  selection.first = Strides(source.size(), 0);
   std::size_t axis = 0;
   const auto keep = [&](std::int64_t from, std::int64_t size, std::int64_t step) {
     selection.axes.push_back(from);
@@ -142,7 +142,7 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
       std::all_of(selection.steps.begin(), selection.steps.end(), [](std::int64_t step) { return step == 1; }))
     return *this;  // everything, as it is
   Shape result = selection.shape;
-  return detail::record(detail::interned<SliceView>(std::move(selection)), std::span(this, 1), std::move(result), dtype());
+  return detail::record_view(detail::interned<SliceView>(std::move(selection)), *this, std::move(result));
 }
 
 }  // namespace xgrad

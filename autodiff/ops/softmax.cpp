@@ -113,6 +113,7 @@ struct LogSumExp final : detail::Reduction {
 // A function of the rows along one axis with as many values.
 struct AlongAxis : GeneralOp {
   explicit AlongAxis(std::int64_t axis) : axis(axis) {}
+  bool operator==(const AlongAxis& other) const { return axis == other.axis; }
 
   template <class F>
   void for_lines(const Array& input, const Array& output, F f) const {
@@ -131,7 +132,6 @@ struct AlongAxis : GeneralOp {
     });
   }
 
-  bool operator==(const AlongAxis&) const = default;
 
   std::int64_t axis;  ///< counted from the front
 };
@@ -192,16 +192,17 @@ Tensor to_floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(D
 template <class O>
 Tensor along_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
   detail::check_defined(op, x);
-  auto along = detail::interned<O>(normalize_axis(op, axis, x.shape()));
-  const Tensor input = to_floating(x);
-  return detail::record(std::move(along), {&input, 1}, x.shape(), input.dtype());
+  std::shared_ptr<const Op> along = detail::interned<O>(normalize_axis(op, axis, x.shape()));
+  Tensor input = to_floating(x);
+  const DType dtype = input.dtype();
+  return detail::record_moved(std::move(along), {&input, 1}, x.shape(), dtype);
 }
 
 }  // namespace
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("logsumexp", x);
-  std::vector<std::int64_t> normalized = axes.normalize("logsumexp", x.shape());
+  AxisList normalized = axes.normalize("logsumexp", x.shape());
   const Tensor input = to_floating(x);
   return detail::reduce<LogSumExp>(input, std::move(normalized), keepdims, input.dtype());
 }
