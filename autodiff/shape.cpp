@@ -35,16 +35,6 @@ Strides contiguous_strides(const Shape& shape) {
   return strides;
 }
 
-bool is_row_major(const Shape& shape, const Strides& strides) {
-  std::int64_t step = 1;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    if (shape[i] == 0) return true;
-    if (shape[i] != 1 && strides[i] != step) return false;
-    step *= shape[i];
-  }
-  return true;
-}
-
 Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
   if (a == b) return a;
   const Shape& longer = a.size() >= b.size() ? a : b;

@@ -21,8 +21,31 @@ void Capture::clear() {
   }
 }
 
-void Capture::sort() {
-  for (Node* node : nodes) node->place = 0;
+template <class F>
+void Capture::walk(std::span<Node* const> roots, const F& belongs) {
+  clear();
+  stack_.clear();
+  const auto visit = [&](Node* node) {
+    if (!belongs(*node) || node->place != 0) return;
+    node->place = 1;
+    nodes.push_back(node);
+    stack_.push_back(node);
+  };
+  const auto unmark = [this] {
+    for (Node* node : nodes) node->place = 0;
+  };
+  try {
+    for (Node* root : roots) visit(root);
+    while (!stack_.empty()) {
+      const Node* node = stack_.back();
+      stack_.pop_back();
+      for (const Tensor& input : node->inputs.span()) visit(input.node());
+    }
+  } catch (...) {
+    unmark();
+    throw;
+  }
+  unmark();
   // Sequence numbers are a topological order, and a walk from the roots meets them nearly backwards.
   const auto earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
   std::reverse(nodes.begin(), nodes.end());
@@ -30,50 +53,22 @@ void Capture::sort() {
 }
 
 void Capture::collect(std::span<Node* const> roots) {
-  clear();
-  const auto visit = [this](Node* node) {
-    if (node->evaluated || node->place != 0) return;
-    if (!node->op) {
-      for (Node* other : nodes) other->place = 0;
-      throw std::logic_error("evaluate: the value of a tensor of shape " + to_string(node->shape) +
+  walk(roots, [](const Node& node) {
+    if (!node.evaluated && !node.op)
+      throw std::logic_error("evaluate: the value of a tensor of shape " + to_string(node.shape) +
                              " was lost when an earlier evaluation failed");
-    }
-    node->place = 1;
-    nodes.push_back(node);
-    stack_.push_back(node);
-  };
-  stack_.clear();
-  for (Node* root : roots) visit(root);
-  while (!stack_.empty()) {
-    const Node* node = stack_.back();
-    stack_.pop_back();
-    for (const Tensor& input : node->inputs.span()) visit(input.node());
-  }
-  sort();
+    return !node.evaluated;
+  });
   describe(false);
 }
 
 void Capture::collect_recording(std::span<Node* const> outputs) {
-  clear();
-  const auto visit = [this](Node* node) {
-    if (node->released && node->requires_grad) {
-      for (Node* other : nodes) other->place = 0;
+  walk(outputs, [](const Node& node) {
+    if (node.released && node.requires_grad)
       throw std::logic_error(
           "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
-    }
-    if (!node->op || (node->evaluated && !node->requires_grad) || node->place != 0) return;
-    node->place = 1;
-    nodes.push_back(node);
-    stack_.push_back(node);
-  };
-  stack_.clear();
-  for (Node* output : outputs) visit(output);
-  while (!stack_.empty()) {
-    const Node* node = stack_.back();
-    stack_.pop_back();
-    for (const Tensor& input : node->inputs.span()) visit(input.node());
-  }
-  sort();
+    return node.op && (!node.evaluated || node.requires_grad);
+  });
   describe(true);
 }
 

@@ -48,7 +48,9 @@ class Capture {
 
  private:
   void clear();
-  void sort();
+  /// Nodes from the roots on for which `belongs` holds, each after its inputs.
+  template <class F>
+  void walk(std::span<Node* const> roots, const F& belongs);
   void describe(bool releases);
 
   struct Entry {

@@ -48,11 +48,6 @@ template <class T>
 const T* operand(const Instruction& step, const Frame& frame, std::size_t k) {
   return reinterpret_cast<const T*>(frame.pointers[step.slots[k]] + (frame.offset & step.masks[k]));
 }
-/// As `operand`, of an array of bool.
-inline bool* bool_operand(const Instruction& step, const Frame& frame, std::size_t k, std::size_t bytes) {
-  return reinterpret_cast<bool*>(const_cast<std::byte*>(frame.pointers[step.slots[k]]) + (frame.offset & step.masks[k]) / bytes);
-}
-
 /// `S` of each vector, as a handler.
 template <class S, class T, std::size_t... I>
 void handle(const Instruction* step, Frame* frame, Register<T, I>... values) {
