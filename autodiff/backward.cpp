@@ -78,6 +78,7 @@ struct GradientPlan {
   std::vector<Tensor> constants;     ///< that rules made
   std::vector<std::uint32_t> kept;   ///< the captured node that a result of the graph is the value of
   std::vector<Place> gradients;      ///< of the targets, in their order
+  std::vector<std::shared_ptr<const Op>> ops;  ///< of the recording: while they live, no other op has their address
 };
 
 /// A recording about to be replayed, of a thread.
@@ -137,6 +138,12 @@ void capture_recording(Workspace& work, const std::vector<Tensor>& outputs, cons
     if (!cotangents[i].defined()) capture.note(none);
     else capture.note(capture.add_value(detail::resolve(cotangents[i].node())));
   }
+}
+
+std::vector<std::shared_ptr<const Op>> ops_of(const Capture& capture) {
+  std::vector<std::shared_ptr<const Op>> ops;
+  for (const Node* node : capture.nodes) ops.push_back(node->op);
+  return ops;
 }
 
 /// Notes how a graph that is about to run can be run for the next recording of this structure.
@@ -254,6 +261,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
     gradients = run_plan(work, *plan, targets);
   } else {
     gradients.resize(leaves.size());
+    std::vector<std::shared_ptr<const Op>> ops = ops_of(capture);
     Replay replay(outputs);
     bool fits_all = !retain_graph;
     {
@@ -274,6 +282,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
       made = make_plan(capture, gradients, computed, graph);
     };
     replay.finish(outputs, defined, retain_graph, fits_all ? &observer : nullptr);
+    made.ops = std::move(ops);
     if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
     for (Tensor& gradient : gradients)
       if (gradient.defined()) gradient = gradient.detach();
@@ -329,6 +338,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     }
   }
 
+  std::vector<std::shared_ptr<const Op>> ops;
+  if (plans) ops = ops_of(capture);
   Replay replay(outputs);
   std::vector<Tensor> gradients(inputs.size());
   bool fits_all = plans;
@@ -354,6 +365,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
       made = make_plan(capture, gradients, computed, graph);
     };
     replay.finish(outputs, defined, options.retain_graph, fits_all ? &observer : nullptr);
+    made.ops = std::move(ops);
     if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
   }
   return gradients;

@@ -432,6 +432,26 @@ TEST(Backward, RecurringRecordingsKeepWhatIsHeldAndAddUp) {
   }
 }
 
+TEST(Backward, OpsMadeForOneCallAreNotTakenForEachOther) {
+  struct Times final : GeneralOp {
+    explicit Times(double factor) : factor(factor) {}
+    std::string_view name() const override { return "test_times"; }
+    void evaluate(std::span<const detail::Array> inputs, const detail::Array& output) const override {
+      *output.as<double>() = factor * *inputs[0].as<double>();
+    }
+    Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return factor * g; }
+    double factor;
+  };
+  for (int i = 1; i < 50; ++i) {
+    Tensor x = Tensor(2.0).set_requires_grad();
+    Tensor y = detail::record(std::make_shared<const Times>(i), {&x, 1}, x.shape(), x.dtype());
+    if (i % 2 == 0) y.evaluate();
+    y.backward();
+    EXPECT_EQ(x.grad().item(), i);
+    EXPECT_EQ(y.item(), 2 * i);
+  }
+}
+
 TEST(Backward, ARuleThatReadsAValueIsAskedEveryTime) {
   struct Reading final : GeneralOp {
     std::string_view name() const override { return "test_reading"; }

@@ -90,7 +90,7 @@ void write_svg(const std::string& path, const std::vector<Figures>& all) {
   std::ofstream file = open(path);
   file << "<svg xmlns='http://www.w3.org/2000/svg' width='900' height='" << height << "' font-family='sans-serif' font-size='13'>\n"
        << "<rect width='100%' height='100%' fill='white'/>\n"
-       << "<text x='20' y='28' font-size='16'>Time over xgrad's: shorter than the line at 1 is faster than xgrad</text>\n";
+       << "<text x='20' y='28' font-size='16'>Time over xgrad's: what reaches to the right is slower, to the left faster</text>\n";
   for (const double mark : {0.1, 1.0, 10.0, 100.0})
     file << "<line x1='" << at(mark) << "' x2='" << at(mark) << "' y1='" << top - 10 << "' y2='" << height - 30 << "' stroke='"
          << (mark == 1 ? "black" : "#ccc") << "'/><text x='" << at(mark) << "' y='" << height - 12 << "' text-anchor='middle'>" << mark
