@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/engine.hpp>
 #include <autodiff/random.hpp>
 #include <autodiff/shape.hpp>
 #include <cmath>
@@ -36,6 +37,16 @@ std::uint64_t below(std::mt19937_64& engine, std::uint64_t n) {
 
 }  // namespace
 
+Generator::Generator(std::uint64_t seed) : engine_(std::make_unique<detail::Engine>(seed)) {}
+Generator::Generator(const Generator& other) : engine_(std::make_unique<detail::Engine>(*other.engine_)) {}
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(const Generator& other) {
+  if (this != &other) engine_ = std::make_unique<detail::Engine>(*other.engine_);
+  return *this;
+}
+Generator& Generator::operator=(Generator&&) noexcept = default;
+Generator::~Generator() = default;
+
 Tensor Generator::uniform(const Shape& shape, double low, double high, DType dtype) {
   check_shape("uniform", shape);
   check_floating("uniform", dtype);
@@ -53,7 +64,7 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, DType dty
     return detail::make_leaf(shape, dtype, [&](void* values) {
       T* out = static_cast<T*>(values);
       for (std::int64_t i = 0, n = size_of(shape); i < n; ++i) {
-        const double u = unit(engine_);
+        const double u = unit(*engine_);
         out[i] = std::clamp(static_cast<T>(low * (1 - u) + high * u), smallest, largest);
       }
     });
@@ -71,8 +82,8 @@ Tensor Generator::normal(const Shape& shape, double mean, double standard_deviat
       T* out = static_cast<T*>(values);
       // Two at a time: Box and Muller, Ann. Math. Stat. 29 (1958).
       for (std::int64_t i = 0, n = size_of(shape); i < n; i += 2) {
-        const double radius = standard_deviation * std::sqrt(-2 * std::log(1 - unit(engine_)));
-        const double angle = 2 * std::numbers::pi * unit(engine_);
+        const double radius = standard_deviation * std::sqrt(-2 * std::log(1 - unit(*engine_)));
+        const double angle = 2 * std::numbers::pi * unit(*engine_);
         out[i] = static_cast<T>(mean + radius * std::cos(angle));
         if (i + 1 < n) out[i + 1] = static_cast<T>(mean + radius * std::sin(angle));
       }
@@ -89,7 +100,7 @@ Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t hi
   return detail::make_leaf(shape, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);
     std::generate(out, out + size_of(shape),
-                  [&] { return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + below(engine_, range)); });
+                  [&] { return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + below(*engine_, range)); });
   });
 }
 
@@ -99,7 +110,7 @@ Tensor Generator::permutation(std::int64_t n) {
     auto* out = static_cast<std::int64_t*>(values);
     std::iota(out, out + n, std::int64_t{0});
     // Fisher and Yates; Knuth, TAOCP 2, algorithm 3.4.2P.
-    for (std::int64_t i = n - 1; i > 0; --i) std::swap(out[i], out[below(engine_, static_cast<std::uint64_t>(i) + 1)]);
+    for (std::int64_t i = n - 1; i > 0; --i) std::swap(out[i], out[below(*engine_, static_cast<std::uint64_t>(i) + 1)]);
   });
 }
 

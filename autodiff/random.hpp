@@ -1,15 +1,24 @@
 #pragma once
 
 #include <autodiff/tensor.hpp>
-#include <random>
+#include <memory>
 
 namespace xgrad {
+
+namespace detail {
+struct Engine;  // std::mt19937_64, whose header would cost every user's file an eighth of a second
+}
 
 /// A seeded source of random tensors, by NumPy's names. The same seed gives the same values, with any standard library;
 /// those in float32 are those in float64, rounded.
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : engine_(seed) {}
+  explicit Generator(std::uint64_t seed);
+  Generator(const Generator& other);
+  Generator(Generator&&) noexcept;
+  Generator& operator=(const Generator& other);
+  Generator& operator=(Generator&&) noexcept;
+  ~Generator();
 
   /// Uniform in [low, high), also after rounding to `dtype`. Throws std::invalid_argument unless low <= high, both
   /// finite in `dtype`, which is floating.
@@ -22,10 +31,11 @@ class Generator {
   /// 0 … n-1 in random order, int64. Throws std::invalid_argument for n < 0.
   Tensor permutation(std::int64_t n);
 
-  std::mt19937_64& engine() { return engine_; }
+  /// For the engine's own sources.
+  detail::Engine& engine() { return *engine_; }
 
  private:
-  std::mt19937_64 engine_;
+  std::unique_ptr<detail::Engine> engine_;
 };
 
 /// The generator that layers draw their initial weights from unless given another; of the calling thread, seeded with

@@ -1,3 +1,4 @@
+#include <autodiff/detail/engine.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <autodiff/autodiff.hpp>
+#include <autodiff/detail/engine.hpp>
 #include <cmath>
 #include <functional>
 #include <limits>
