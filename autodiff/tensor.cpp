@@ -2,6 +2,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/reduce.hpp>
+#include <autodiff/evaluate/update_plan.hpp>
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>
 #include <cstring>
@@ -85,6 +86,15 @@ Tensor make_leaf_copy(Shape shape, DType dtype, const void* values) {
   return make_leaf(std::move(shape), dtype, [&](void* target) {
     if (bytes > 0) std::memcpy(target, values, bytes);
   });
+}
+
+void replace_value(Tensor& tensor, Value value) {
+  Node& node = *tensor.node();
+  if (!value.contiguous) value = contiguous_value(*leaf_node(node.shape, node.dtype, std::move(value)));
+  if (node.current && node.current->references() > 1) renew(node, std::move(value));
+  else if (node.current) node.current->value = std::move(value);
+  else if (node.references() > 1) tensor = make_leaf(node.shape, node.dtype, std::move(value));
+  else node.value = std::move(value);
 }
 
 void assign_as(Tensor& leaf, const Tensor& value) { assign_value("assign", leaf, value, false); }

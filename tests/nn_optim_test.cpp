@@ -232,23 +232,23 @@ INSTANTIATE_TEST_SUITE_P(Optimizers, EveryOptimizer,
                                               }}),
                          [](const auto& info) { return info.param.name; });
 
-/// Gradient descent with a counter as its state, whose update of the second parameter throws when told to.
-struct Failing : nn::Optimizer {
-  explicit Failing(const std::vector<Tensor>& parameters) : Optimizer("Failing", parameters, 0.1) {}
+/// Steps of 1, 2, 3, … gradients by a counter as its state; the update of the second parameter throws when told to.
+struct Counting : nn::Optimizer {
+  explicit Counting(const std::vector<Tensor>& parameters) : Optimizer("Counting", parameters, 0.1) {}
   bool fail = false;
+  mutable int asked = 0;
 
  protected:
-  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const override {
-    if (fail && parameter.is(parameters()[1])) throw std::runtime_error("no update");
+  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::span<const Tensor>) const override {
+    if (++asked == 2 && fail) throw std::runtime_error("no update");
     const Tensor count = state.empty() ? ones({}) : state[0] + 1;
-    EXPECT_EQ(count.item<std::int64_t>(), step);
-    return {parameter - gradient, {count}};
+    return {parameter - count * gradient, {count}};
   }
 };
 
 TEST(Optimizer, AStepThatFailsChangesNothing) {
   const Tensor first = with_gradient(ones({2}), ones({2})), second = with_gradient(ones({3}), ones({3}));
-  Failing optimizer({first, second});
+  Counting optimizer({first, second});
   optimizer.fail = true;
   EXPECT_THROW(optimizer.step(), std::runtime_error);
   EXPECT_TRUE(near(first, ones({2}), 0, 0));
@@ -256,6 +256,76 @@ TEST(Optimizer, AStepThatFailsChangesNothing) {
   optimizer.step();  // counts as the first
   EXPECT_TRUE(near(first, zeros({2}), 0, 0));
   EXPECT_TRUE(near(second, zeros({3}), 0, 0));
+}
+
+TEST(Optimizer, AsksForAnUpdateOnceForEachStructure) {
+  const Tensor first = with_gradient(zeros({2}), ones({2})), second = with_gradient(zeros({1}), ones({1}));
+  Counting optimizer({first, second});
+  for (int i = 0; i < 4; ++i) optimizer.step();
+  EXPECT_EQ(optimizer.asked, 4);  // of the first step, and of those with a state
+  EXPECT_TRUE(near(first, full({2}, -10), 0, 0));
+  EXPECT_TRUE(near(second, full({1}, -10), 0, 0));
+  Tensor(second).zero_grad();
+  optimizer.step();
+  EXPECT_EQ(optimizer.asked, 5);
+  EXPECT_TRUE(near(first, full({2}, -15), 0, 0));
+  EXPECT_TRUE(near(second, full({1}, -10), 0, 0));
+}
+
+/// Uses the learning rate as a number, and a value of the gradient.
+struct Reading : nn::Optimizer {
+  explicit Reading(const std::vector<Tensor>& parameters, bool normalise)
+      : Optimizer("Reading", parameters, 0.5), normalise(normalise) {}
+  bool normalise;
+
+ protected:
+  Update update(const Tensor& parameter, const Tensor& gradient, const State&, std::span<const Tensor>) const override {
+    return {parameter - learning_rate() * gradient / (normalise ? sum(gradient).item() : 1.0), {}};
+  }
+};
+
+TEST(Optimizer, FollowsNumbersThatAnUpdateReads) {
+  Tensor parameter = with_gradient(zeros({2}), ones({2}));
+  Reading rate({parameter}, false);
+  rate.step();
+  rate.set_learning_rate(0.25);
+  rate.step();
+  EXPECT_TRUE(near(parameter, full({2}, -0.75), 0, 0));
+  Reading norm({parameter}, true);
+  norm.step();
+  parameter.set_grad(full({2}, 3));
+  norm.step();
+  EXPECT_TRUE(near(parameter, full({2}, -1.25), 0, 0));
+}
+
+TEST(Optimizer, WritesOverValuesThatNobodyElseHolds) {
+  Tensor parameter = with_gradient(zeros({1000}), ones({1000}));
+  nn::SGD optimizer({parameter}, {.learning_rate = 1, .momentum = 0.5});
+  optimizer.step();
+  optimizer.step();
+  const float* before = parameter.data<float>();
+  optimizer.step();
+  EXPECT_EQ(parameter.data<float>(), before);
+
+  const Tensor snapshot = parameter.detach(), pending = parameter * 1;
+  const float value = snapshot.array<float>()(0);
+  optimizer.step();
+  EXPECT_TRUE(near(snapshot, full({1000}, value), 0, 0));
+  EXPECT_TRUE(near(pending, full({1000}, value), 0, 0));
+  EXPECT_LT(parameter.array<float>()(0), value);
+}
+
+TEST(Optimizer, KeepsAStateThatIsTheGradient) {
+  // The first momentum is the gradient itself, which accumulates on.
+  Tensor parameter = nn::parameter(zeros({100}));
+  nn::SGD optimizer({parameter}, {.learning_rate = 1, .momentum = 0.5});
+  const Tensor factor = full({100}, 2).evaluate();
+  for (int i = 0; i < 3; ++i) {
+    sum(parameter * factor).backward();  // 2, 4, 6; momenta 2, 5, 8.5
+    optimizer.step();
+  }
+  EXPECT_TRUE(near(parameter, full({100}, -15.5), 0, 0));
+  EXPECT_TRUE(near(parameter.grad(), full({100}, 6), 0, 0));
 }
 
 TEST(SGD, RefusesWrongOptions) {

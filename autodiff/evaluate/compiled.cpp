@@ -68,6 +68,7 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
     slot.size = size_of(node.shape);
     slot.strides = storage == Storage::value ? node.value.strides : contiguous_strides(node.shape);
     slot.contiguous = storage != Storage::value || node.value.contiguous;
+    slot.fixed = storage == Storage::value && node.leaf;
     return slot;
   };
   for (const Node* value : capture.values) slots_.push_back(describe(*value, Storage::value));
@@ -196,7 +197,7 @@ void CompiledGraph::lay_out() {
     const auto donor = [&](std::size_t item, const Slot& output, Storage storage) -> std::size_t {
       for (std::size_t k = 0; step.program && k < step.inputs.size(); ++k) {
         const Slot& input = slots_[step.inputs[k]];
-        if (!given[k] && input.storage == storage && input.last_use == s && input.contiguous && input.dtype == output.dtype &&
+        if (!given[k] && !input.fixed && input.storage == storage && input.last_use == s && input.contiguous && input.dtype == output.dtype &&
             input.shape == output.shape && step.program->may_overwrite(item, k))
           return k;
       }

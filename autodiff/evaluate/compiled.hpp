@@ -28,6 +28,7 @@ class CompiledGraph {
     DType dtype = DType::float32;
     Storage storage = Storage::arena;
     bool contiguous = true;
+    bool fixed = false;  ///< a value that is never spare
     Shape shape;
     Strides strides;
     std::int64_t size = 0;

@@ -5,10 +5,17 @@
 namespace xgrad::nn {
 namespace {
 
+/// learning_rate / (1-β₁ᵗ) and 1 / √(1-β₂ᵗ), and for AdamW what its decay leaves.
+template <class Options>
+std::vector<double> adam_coefficients(const Options& options, double learning_rate, std::int64_t step) {
+  const auto t = static_cast<double>(step);
+  return {learning_rate / (1 - std::pow(options.beta1, t)), 1 / std::sqrt(1 - std::pow(options.beta2, t)),
+          1 - learning_rate * options.weight_decay};
+}
+
 /// learning_rate / (1-β₁ᵗ) · m / (√v / √(1-β₂ᵗ) + ε), and the next m, v (and largest v) as `state`.
 template <class Options>
-Tensor adam_change(const Options& options, double learning_rate, const Tensor& gradient, std::vector<Tensor>& state,
-                   std::int64_t step) {
+Tensor adam_change(const Options& options, std::span<const Tensor> coefficients, const Tensor& gradient, std::vector<Tensor>& state) {
   const auto average = [](double beta, const Tensor* before, const Tensor& value) {
     const Tensor part = (1 - beta) * value;
     return before ? beta * *before + part : part;
@@ -20,9 +27,7 @@ Tensor adam_change(const Options& options, double learning_rate, const Tensor& g
   Tensor second = next[1];
   if (options.amsgrad) next.push_back(second = first ? second : maximum(state[2], second));
   state = std::move(next);
-  const double t = static_cast<double>(step);
-  const double correction1 = 1 - std::pow(options.beta1, t), correction2 = 1 - std::pow(options.beta2, t);
-  return (learning_rate / correction1) * state[0] / (sqrt(second) / std::sqrt(correction2) + options.epsilon);
+  return coefficients[0] * state[0] / (sqrt(second) * coefficients[1] + options.epsilon);
 }
 
 template <class Options, class Require>
@@ -42,11 +47,13 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
   check_options(options, [this](auto... arguments) { require(arguments...); });
 }
 
+std::vector<double> Adam::coefficients(std::int64_t step) const { return adam_coefficients(options_, learning_rate(), step); }
+
 Optimizer::Update Adam::update(const Tensor& parameter, const Tensor& gradient, const State& state,
-                               std::int64_t step) const {
+                               std::span<const Tensor> coefficients) const {
   State next = state;
   const Tensor decayed = options_.weight_decay > 0 ? gradient + options_.weight_decay * parameter : gradient;
-  const Tensor change = adam_change(options_, learning_rate(), decayed, next, step);
+  const Tensor change = adam_change(options_, coefficients, decayed, next);
   return {parameter - change, std::move(next)};
 }
 
@@ -55,11 +62,13 @@ AdamW::AdamW(std::vector<Tensor> parameters, const AdamWOptions& options)
   check_options(options, [this](auto... arguments) { require(arguments...); });
 }
 
+std::vector<double> AdamW::coefficients(std::int64_t step) const { return adam_coefficients(options_, learning_rate(), step); }
+
 Optimizer::Update AdamW::update(const Tensor& parameter, const Tensor& gradient, const State& state,
-                                std::int64_t step) const {
+                                std::span<const Tensor> coefficients) const {
   State next = state;
-  const Tensor change = adam_change(options_, learning_rate(), gradient, next, step);
-  return {(1 - learning_rate() * options_.weight_decay) * parameter - change, std::move(next)};
+  const Tensor change = adam_change(options_, coefficients, gradient, next);
+  return {coefficients[2] * parameter - change, std::move(next)};
 }
 
 }  // namespace xgrad::nn

@@ -22,7 +22,9 @@ class Adam : public Optimizer {
   explicit Adam(std::vector<Tensor> parameters, const AdamOptions& options = {});
 
  protected:
-  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const override;
+  std::vector<double> coefficients(std::int64_t step) const override;
+  Update update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                std::span<const Tensor> coefficients) const override;
 
  private:
   AdamOptions options_;
@@ -45,7 +47,9 @@ class AdamW : public Optimizer {
   explicit AdamW(std::vector<Tensor> parameters, const AdamWOptions& options = {});
 
  protected:
-  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const override;
+  std::vector<double> coefficients(std::int64_t step) const override;
+  Update update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                std::span<const Tensor> coefficients) const override;
 
  private:
   AdamWOptions options_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <autodiff/tensor.hpp>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@ namespace xgrad::nn {
 /// leaves the parameters and the optimiser as they were.
 class Optimizer {
  public:
-  virtual ~Optimizer() = default;
+  virtual ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
@@ -20,7 +21,10 @@ class Optimizer {
   /// Drops the gradients of all parameters.
   void zero_grad();
 
-  double learning_rate() const noexcept { return learning_rate_; }
+  double learning_rate() const noexcept {
+    rate_read_ = true;
+    return learning_rate_;
+  }
   /// Throws std::invalid_argument unless the rate is finite and not negative.
   void set_learning_rate(double learning_rate);
 
@@ -37,9 +41,12 @@ class Optimizer {
     Tensor value;  ///< the parameter's next value
     State state;
   };
-  /// The update of one parameter as expressions; `step` counts this parameter's updates from 1.
+  /// Numbers that change from step to step, those of a parameter's `step`th update (from 1). By default the learning rate alone.
+  virtual std::vector<double> coefficients(std::int64_t step) const;
+  /// The update of one parameter as expressions, asked for once: later steps compute the same ones of other values, so
+  /// what changes comes in as `coefficients`, scalars of the parameter's dtype. (One that reads a value is asked every time.)
   virtual Update update(const Tensor& parameter, const Tensor& gradient, const State& state,
-                        std::int64_t step) const = 0;
+                        std::span<const Tensor> coefficients) const = 0;
 
   /// Throws std::invalid_argument naming this optimiser unless `condition` holds.
   void require(bool condition, std::string_view option, double value, std::string_view expected) const;
@@ -49,11 +56,22 @@ class Optimizer {
     State state;
     std::int64_t steps = 0;
   };
+  /// A parameter that is updated, how many states it has, and which set of coefficients is its.
+  struct Part {
+    std::size_t parameter, states, count;
+    bool operator==(const Part&) const = default;
+  };
+  struct Plan;
+
+  std::unique_ptr<const Plan> make_plan(std::span<const Part> parts, std::span<xgrad::detail::Node* const> inputs,
+                                        std::size_t coefficients) const;
 
   std::string name_;
   std::vector<Tensor> parameters_;
   std::vector<Slot> slots_;
+  std::unique_ptr<const Plan> plan_;
   double learning_rate_;
+  mutable bool rate_read_ = false;  ///< by an update, whose plan then holds for this rate alone
 };
 
 }  // namespace xgrad::nn

@@ -16,7 +16,8 @@ SGD::SGD(std::vector<Tensor> parameters, const SGDOptions& options)
   }
 }
 
-Optimizer::Update SGD::update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t) const {
+Optimizer::Update SGD::update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                              std::span<const Tensor> coefficients) const {
   Tensor direction = gradient;
   if (options_.weight_decay > 0) direction = direction + options_.weight_decay * parameter;
   State next;
@@ -26,7 +27,7 @@ Optimizer::Update SGD::update(const Tensor& parameter, const Tensor& gradient, c
     direction = options_.nesterov ? direction + options_.momentum * momentum : momentum;
     next = {momentum};
   }
-  return {parameter - learning_rate() * direction, std::move(next)};
+  return {parameter - coefficients[0] * direction, std::move(next)};
 }
 
 }  // namespace xgrad::nn

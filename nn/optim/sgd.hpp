@@ -23,7 +23,8 @@ class SGD : public Optimizer {
   explicit SGD(std::vector<Tensor> parameters, const SGDOptions& options = {});
 
  protected:
-  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::int64_t step) const override;
+  Update update(const Tensor& parameter, const Tensor& gradient, const State& state,
+                std::span<const Tensor> coefficients) const override;
 
  private:
   SGDOptions options_;

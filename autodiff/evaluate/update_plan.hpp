@@ -1,0 +1,50 @@
+// A computation that comes back with the values it gave the time before, such as an optimiser's step.
+#pragma once
+
+#include <autodiff/evaluate/compiled.hpp>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace xgrad::detail {
+
+/// A function of tensors, recorded once and computed again and again, over the old values where nobody else holds them.
+class UpdatePlan {
+ public:
+  using Function = std::function<std::vector<Tensor>(std::span<const Tensor> inputs)>;
+
+  /// Records `function` on tensors that stand in for `inputs`. Of those that are `replaced`, `run` may write over the values
+  /// of inputs that nothing else holds; the caller then puts a result in their place.
+  UpdatePlan(std::span<Node* const> inputs, const std::vector<bool>& replaced, const Function& function);
+
+  /// Whether inputs are of the shapes and dtypes recorded, and the function reads no value, on which more may depend.
+  bool fits(std::span<Node* const> inputs) const;
+  std::vector<Value> run(std::span<Node* const> inputs) const;
+
+  struct Form {
+    DType dtype;
+    Shape shape;
+  };
+  /// Of the results.
+  std::span<const Form> forms() const { return result_forms_; }
+
+ private:
+  struct Result {
+    enum class Origin : std::uint8_t { computed, input, constant };
+    Origin origin;
+    std::uint32_t index;
+  };
+  bool pure_ = false;
+  std::vector<Form> forms_, result_forms_;
+  std::vector<bool> replaced_;
+  std::shared_ptr<const CompiledGraph> graph_;  ///< none where nothing is left to compute
+  std::vector<Result> values_;                  ///< where those of the graph come from
+  std::vector<Result> results_;
+  std::vector<Tensor> constants_;
+};
+
+/// Gives a leaf a new value of its dtype and shape: in its node, unless something else refers to that.
+void replace_value(Tensor& tensor, Value value);
+
+}  // namespace xgrad::detail
