@@ -59,6 +59,13 @@ std::size_t whole_lines(std::size_t bytes) { return (std::max<std::size_t>(bytes
 
 }  // namespace
 
+/// Lists of pointers that the steps of a run fill in.
+struct CompiledGraph::Scratch {
+  xt::svector<const std::byte*, 16> inputs;
+  xt::svector<std::byte*, 32> outputs;
+  xt::svector<Array, 4> arrays;
+};
+
 CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::uint32_t>(capture.values.size())) {
   const auto describe = [](const Node& node, Storage storage) {
     Slot slot;
@@ -101,6 +108,7 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
       step.op = static_cast<const GeneralOp*>(node.op.get());
       for (const CaptureRef ref : capture.operands(first)) step.inputs.push_back(slot_of(ref));
       step.outputs = {values_ + first};
+      if (Profile::active()) set_profile(step, pass.nodes, capture);
       steps_.push_back(std::move(step));
     }
   }
@@ -131,6 +139,10 @@ void CompiledGraph::add_view(const Node& node, std::uint32_t slot, std::uint32_t
     Step step;
     step.inputs = {from};
     step.outputs = {packed};
+    if (Profile::active()) {
+      const double moved = static_cast<double>(bytes(copy));
+      step.profile = std::make_unique<const StepProfile>(StepProfile{"copy", to_string(copy.shape), 0, 2 * moved});
+    }
     steps_.push_back(std::move(step));
     from = packed;
     input.strides = copy.strides;
@@ -180,6 +192,7 @@ void CompiledGraph::add_group(const Capture& capture, std::span<const std::uint3
     step.outputs.push_back(added.stored ? values_ + index : none);
   }
   step.program = compile(task);
+  if (Profile::active()) set_profile(step, nodes, capture);
   steps_.push_back(std::move(step));
 }
 
@@ -232,6 +245,25 @@ void CompiledGraph::lay_out() {
         arena.give(slots_[output].place, whole_lines(bytes(slots_[output])));
   }
   arena_bytes_ = arena.bytes();
+}
+
+void CompiledGraph::set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const {
+  StepProfile profile;
+  for (const std::uint32_t index : nodes) {
+    const Node& node = *capture.nodes[index];
+    if (!profile.name.empty()) profile.name += ' ';
+    profile.name += node.op->name();
+    std::vector<const Shape*> shapes;
+    for (const Tensor& input : node.inputs.span()) shapes.push_back(&input.shape());
+    profile.flops += flops_of(*node.op, shapes, node.shape);
+  }
+  profile.shape = to_string(slots_[values_ + nodes.front()].shape);
+  for (std::size_t k = 0; step.op && k < step.inputs.size(); ++k)
+    profile.shape += (k == 0 ? " of " : ", ") + to_string(slots_[step.inputs[k]].shape);
+  for (const std::uint32_t input : step.inputs) profile.bytes += static_cast<double>(bytes(slots_[input]));
+  for (const std::uint32_t output : step.outputs)
+    if (output != none) profile.bytes += static_cast<double>(bytes(slots_[output]));
+  step.profile = std::make_unique<const StepProfile>(std::move(profile));
 }
 
 Array CompiledGraph::array(std::uint32_t slot) const {
@@ -292,29 +324,41 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
 }
 
 void CompiledGraph::run_steps(std::byte* const* data) const {
-  xt::svector<const std::byte*, 16> inputs;
-  xt::svector<std::byte*, 32> outputs;
-  xt::svector<Array, 4> arrays;
+  Profile* const profile = Profile::active();
+  const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
+  Scratch scratch;
   for (const Step& step : steps_) {
-    if (step.program) {
-      inputs.resize(step.inputs.size());
-      outputs.resize(step.outputs.size());
-      for (std::size_t k = 0; k < step.inputs.size(); ++k) inputs[k] = data[step.inputs[k]];
-      for (std::size_t k = 0; k < step.outputs.size(); ++k) outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
-      step.program->run({inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+    if (!step.profile) {
+      run_step(step, data, scratch);
       continue;
     }
-    arrays.resize(step.inputs.size() + 1);
-    for (std::size_t k = 0; k < step.inputs.size(); ++k) {
-      arrays[k] = array(step.inputs[k]);
-      arrays[k].data = data[step.inputs[k]];
-    }
-    Array& output = arrays[step.inputs.size()];
-    output = array(step.outputs[0]);
-    output.data = data[step.outputs[0]];
-    if (step.op) step.op->evaluate({arrays.data(), step.inputs.size()}, output);
-    else copy_contiguous(arrays[0], output.data);
+    const auto start = Profile::Clock::now();
+    run_step(step, data, scratch);
+    profile->add(*step.profile, start, Profile::Clock::now());
   }
+  if (profile) profile->add("evaluation", steps_.size(), begin, Profile::Clock::now());
+}
+
+void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& scratch) const {
+  if (step.program) {
+    scratch.inputs.resize(step.inputs.size());
+    scratch.outputs.resize(step.outputs.size());
+    for (std::size_t k = 0; k < step.inputs.size(); ++k) scratch.inputs[k] = data[step.inputs[k]];
+    for (std::size_t k = 0; k < step.outputs.size(); ++k) scratch.outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
+    step.program->run({scratch.inputs.data(), scratch.inputs.size()}, {scratch.outputs.data(), scratch.outputs.size()});
+    return;
+  }
+  auto& arrays = scratch.arrays;
+  arrays.resize(step.inputs.size() + 1);
+  for (std::size_t k = 0; k < step.inputs.size(); ++k) {
+    arrays[k] = array(step.inputs[k]);
+    arrays[k].data = data[step.inputs[k]];
+  }
+  Array& output = arrays[step.inputs.size()];
+  output = array(step.outputs[0]);
+  output.data = data[step.outputs[0]];
+  if (step.op) step.op->evaluate({arrays.data(), step.inputs.size()}, output);
+  else copy_contiguous(arrays[0], output.data);
 }
 
 }  // namespace xgrad::detail

@@ -3,6 +3,7 @@
 
 #include <autodiff/evaluate/capture.hpp>
 #include <autodiff/evaluate/group.hpp>
+#include <autodiff/evaluate/profile.hpp>
 #include <functional>
 #include <memory>
 #include <span>
@@ -41,6 +42,7 @@ class CompiledGraph {
     std::unique_ptr<const Program> program;  ///< of a group
     const GeneralOp* op = nullptr;           ///< of another node; neither for a packed copy
     std::vector<std::uint32_t> inputs, outputs;
+    std::unique_ptr<const StepProfile> profile;  ///< while profiling
   };
   /// A value that a result's buffer may be taken from.
   struct Candidate {
@@ -56,7 +58,10 @@ class CompiledGraph {
   void add_group(const Capture& capture, std::span<const std::uint32_t> nodes, std::span<const Membership> members);
   void add_view(const Node& node, std::uint32_t slot, std::uint32_t from);
   void lay_out();
+  void set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const;
+  struct Scratch;
   void run_steps(std::byte* const* data) const;
+  void run_step(const Step& step, std::byte* const* data, Scratch& scratch) const;
   Array array(std::uint32_t slot) const;
   std::uint32_t slot_of(CaptureRef ref) const { return ref.is_node() ? values_ + ref.index() : ref.index(); }
   std::size_t bytes(const Slot& slot) const { return static_cast<std::size_t>(slot.size) * size_of(slot.dtype); }

@@ -7,6 +7,18 @@ detail::VectorKernel ElementwiseOp::vector_kernel(DType, unsigned) const { retur
 
 namespace detail {
 
+std::byte* working_memory(std::size_t bytes) {
+  struct alignas(Buffer::alignment) Line {
+    std::byte bytes[Buffer::alignment];
+  };
+  thread_local std::vector<Line> lines;
+  if (lines.size() * sizeof(Line) < bytes) {
+    lines.clear();
+    lines.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
+  }
+  return lines.data()->bytes;
+}
+
 VectorType vector_type(const ElementwiseOp& op, DType dtype, std::span<const DType> operands) {
   DType type = dtype;
   for (const DType operand : operands)

@@ -6,6 +6,7 @@
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/evaluate/vector.hpp>
 #include <cstring>
+#include <numeric>
 
 namespace xgrad::detail {
 namespace {
@@ -16,19 +17,6 @@ constexpr std::size_t longest_run = 4096;
 /// Elements that one thread computes at a time: sums are taken of such parts, whatever the number of threads.
 constexpr std::size_t part_elements = 1 << 16;
 constexpr std::size_t most_parts = 64;
-
-/// Of this thread, until it is asked for again.
-std::byte* working_memory(std::size_t bytes) {
-  struct alignas(Buffer::alignment) Line {
-    std::byte bytes[Buffer::alignment];
-  };
-  thread_local std::vector<Line> lines;
-  if (lines.size() * sizeof(Line) < bytes) {
-    lines.clear();
-    lines.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
-  }
-  return lines.data()->bytes;
-}
 
 std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
@@ -87,7 +75,7 @@ struct StoreBool {
 };
 
 template <class T>
-class VectorProgram final : public Program {
+class VectorProgram final : public RangedProgram {
   using Batch = xsimd::batch<T>;
   static constexpr std::size_t width = Batch::size, block = wide_vectors * width;
 
@@ -111,39 +99,114 @@ class VectorProgram final : public Program {
     }
     std::sort(splits.begin(), splits.end());
     splits.erase(std::unique(splits.begin(), splits.end()), splits.end());
+    // Blocks of eight vectors start anew with a row where sums are told to, else they run on.
+    for (const std::uint32_t i : sums_)
+      range_unit_ = std::lcm(range_unit_, items_[i].sum.last_axis != 0 ? items_[i].sum.last_axis : block);
+    for (const std::size_t split : splits) range_unit_ = std::lcm(range_unit_, split);
     // Parts of several lengths of row would depend on which sums happen to be taken together.
     part_ = splits.size() > 1 ? size : round_up(std::max(part_elements, size / most_parts), unit);
     plan_ = TilePlan(task.inputs, task.shape, std::min(block, round_up(std::max<std::size_t>(size, 1), width)), longest_run, splits,
                      sums_.empty() ? 0 : block);
     schedule(task);
+    lay_out();
   }
 
-  void run(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs) const override {
-    const std::size_t size = plan_.size(), parts = size == 0 ? 0 : (size + part_ - 1) / part_;
+  void run(Inputs inputs, Outputs outputs) const override {
+    const std::size_t elements = size(), parts = elements == 0 ? 0 : (elements + part_ - 1) / part_;
+    const auto run_part = [&](std::size_t begin, std::size_t end, std::byte* partial) {
+      std::byte* working = working_memory(working_bytes(end - begin));
+      start(working, outputs, end - begin);
+      run_range(working, inputs, outputs, begin, end);
+      finish(working, outputs, partial);
+    };
     if (parts <= 1) {
-      run_part(inputs, outputs, 0, size, nullptr);
+      run_part(0, elements, nullptr);
       return;
     }
-    // Sums of each part, one after another, which are then added in order.
+    const std::size_t values = partial_values();
+    const Scratch<T> partial(values * parts);
+    auto* const memory = reinterpret_cast<std::byte*>(partial.data());
+    parallel_for(parts, [&](std::size_t part) {
+      run_part(part * part_, std::min(elements, (part + 1) * part_), memory + part * values * sizeof(T));
+    });
+    add_parts(memory, parts, outputs);
+  }
+
+  bool may_overwrite(std::size_t item, std::size_t input) const override {
+    return items_[item].sum.kind == FusedSum::Kind::none && store_at_[item] > last_read_[input] && plan_.advances(input);
+  }
+
+  std::size_t size() const override { return plan_.size(); }
+  std::size_t part() const override { return partial_values() > 0 ? part_ : 0; }
+  std::size_t range_unit() const override { return range_unit_; }
+  std::size_t value_bytes() const override { return sizeof(T); }
+  std::size_t partial_values() const override {
     std::size_t values = 0;
     for (const std::uint32_t i : sums_) values += result_size(items_[i].sum);
-    const Scratch<T> partial(values * parts);
-    parallel_for(parts, [&](std::size_t part) {
-      run_part(inputs, outputs, part * part_, std::min(size, (part + 1) * part_), partial.data() + part * values);
-    });
-    T* at = partial.data();
+    return values;
+  }
+
+  std::size_t working_bytes(std::size_t elements) const override {
+    std::size_t bytes = layout_.sum_memory;
+    for (const std::uint32_t i : sums_) bytes += round_up(sum_bytes(i, elements), 64);
+    return bytes;
+  }
+
+  void start(std::byte* memory, Outputs outputs, std::size_t elements) const override {
+    Working at = working(memory);
+    const std::size_t moving = inputs_ + items_.size();
+    for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.edge_pointers[moving + k] = at.tiles + k * block * sizeof(T);
+    for (std::size_t s = 0; s < sums_.size(); ++s) {
+      (new (at.sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), at.sum_memory);
+      at.sum_memory += round_up(sum_bytes(sums_[s], elements), 64);
+    }
+  }
+
+  void run_range(std::byte* memory, Inputs inputs, Outputs outputs, std::size_t begin, std::size_t end) const override {
+    const Working at = working(memory);
+    Frame frame;
+    frame.sums = at.sums;
+    for (TileWalk walk(plan_, inputs, memory, at.pointers, begin, end); walk.next();) {
+      const std::size_t first = walk.first(), count = walk.count();
+      for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
+      frame.pointers = at.pointers;
+      frame.lanes = width;
+      std::size_t done = 0;
+      for (; done + block <= count; done += block) {
+        frame.offset = done * sizeof(T);
+        frame.element = first + done;
+        run_wide<T>(wide_.data(), &frame);
+      }
+      for (; done + width <= count; done += width) {
+        frame.offset = done * sizeof(T);
+        frame.element = first + done;
+        run_narrow<T>(narrow_.data(), &frame);
+      }
+      if (done < count) run_edge(frame, at.edge_pointers, at.edges, first, done, count - done);
+      for (std::size_t s = 0; s < sums_.size(); ++s) at.sums[s].advance(first + count);
+    }
+  }
+
+  void finish(std::byte* memory, Outputs outputs, std::byte* partial) const override {
+    const Working at = working(memory);
+    T* values = reinterpret_cast<T*>(partial);
+    for (std::size_t s = 0; s < sums_.size(); ++s) {
+      at.sums[s].finish(values ? values : reinterpret_cast<T*>(outputs[sums_[s]]));
+      if (values) values += result_size(items_[sums_[s]].sum);
+    }
+  }
+
+  void add_parts(std::byte* partial, std::size_t parts, Outputs outputs) const override {
+    const std::size_t values = partial_values();
+    T* at = reinterpret_cast<T*>(partial);
     for (const std::uint32_t i : sums_) {
       const std::size_t n = result_size(items_[i].sum);
       for (std::size_t step = 1; step < parts; step *= 2)
         for (std::size_t part = 0; part + step < parts; part += 2 * step)
           for (std::size_t j = 0; j < n; ++j) at[part * values + j] += at[(part + step) * values + j];
-      std::copy(at, at + n, reinterpret_cast<T*>(outputs[i]));
+      if (n > 0) std::copy(at, at + n, reinterpret_cast<T*>(outputs[i]));
       at += n;
     }
-  }
-
-  bool may_overwrite(std::size_t item, std::size_t input) const override {
-    return items_[item].sum.kind == FusedSum::Kind::none && store_at_[item] > last_read_[input] && plan_.advances(input);
   }
 
  private:
@@ -288,52 +351,30 @@ class VectorProgram final : public Program {
 
   // ---- running ----
 
-  void run_part(std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs, std::size_t begin, std::size_t end,
-                T* partial) const {
-    const std::size_t slots = inputs_ + items_.size() + tiles_, moving = inputs_ + items_.size();
-    const std::size_t pointer_bytes = round_up(slots * sizeof(void*), 64), edge_bytes = moving * 64;
-    std::size_t bytes = plan_.scratch_bytes() + tiles_ * block * sizeof(T) + 2 * pointer_bytes + edge_bytes;
-    const std::size_t sums_at = bytes;
-    bytes += sums_.size() * sizeof(BlockSum<T>);
-    for (const std::uint32_t i : sums_) bytes += round_up(sum_bytes(i, end - begin), 64);
-    std::byte* memory = working_memory(bytes);
-    std::byte* tiles = memory + plan_.scratch_bytes();
-    auto** pointers = reinterpret_cast<const std::byte**>(tiles + tiles_ * block * sizeof(T));
-    auto** edge_pointers = pointers + pointer_bytes / sizeof(void*);
-    std::byte* edges = reinterpret_cast<std::byte*>(edge_pointers) + pointer_bytes;
-    for (std::size_t k = 0; k < tiles_; ++k) pointers[moving + k] = edge_pointers[moving + k] = tiles + k * block * sizeof(T);
-    auto* sums = reinterpret_cast<BlockSum<T>*>(memory + sums_at);
-    std::byte* sum_memory = reinterpret_cast<std::byte*>(sums + sums_.size());
-    for (std::size_t s = 0; s < sums_.size(); ++s) {
-      (new (sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), sum_memory);
-      sum_memory += round_up(sum_bytes(sums_[s], end - begin), 64);
-    }
-
-    Frame frame;
-    frame.sums = sums;
-    for (TileWalk walk(plan_, inputs, memory, pointers, begin, end); walk.next();) {
-      const std::size_t first = walk.first(), count = walk.count();
-      for (const std::uint32_t i : stored_) pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
-      frame.pointers = pointers;
-      frame.lanes = width;
-      std::size_t at = 0;
-      for (; at + block <= count; at += block) {
-        frame.offset = at * sizeof(T);
-        frame.element = first + at;
-        run_wide<T>(wide_.data(), &frame);
-      }
-      for (; at + width <= count; at += width) {
-        frame.offset = at * sizeof(T);
-        frame.element = first + at;
-        run_narrow<T>(narrow_.data(), &frame);
-      }
-      if (at < count) run_edge(frame, edge_pointers, edges, first, at, count - at);
-      for (std::size_t s = 0; s < sums_.size(); ++s) sums[s].advance(first + count);
-    }
-    for (std::size_t s = 0; s < sums_.size(); ++s) {
-      sums[s].finish(partial ? partial : reinterpret_cast<T*>(outputs[sums_[s]]));
-      if (partial) partial += result_size(items_[sums_[s]].sum);
-    }
+  /// Where things lie in the working memory, by whole cache lines.
+  struct Layout {
+    std::size_t tiles, pointers, edge_pointers, edges, sums, sum_memory;
+  };
+  struct Working {
+    std::byte* tiles;
+    const std::byte **pointers, **edge_pointers;
+    std::byte* edges;
+    BlockSum<T>* sums;
+    std::byte* sum_memory;
+  };
+  void lay_out() {
+    const std::size_t moving = inputs_ + items_.size(), pointer_bytes = round_up((moving + tiles_) * sizeof(void*), 64);
+    layout_.tiles = plan_.scratch_bytes();
+    layout_.pointers = layout_.tiles + tiles_ * block * sizeof(T);
+    layout_.edge_pointers = layout_.pointers + pointer_bytes;
+    layout_.edges = layout_.edge_pointers + pointer_bytes;
+    layout_.sums = layout_.edges + moving * 64;
+    layout_.sum_memory = layout_.sums + round_up(sums_.size() * sizeof(BlockSum<T>), 64);
+  }
+  Working working(std::byte* memory) const {
+    return {memory + layout_.tiles, reinterpret_cast<const std::byte**>(memory + layout_.pointers),
+            reinterpret_cast<const std::byte**>(memory + layout_.edge_pointers), memory + layout_.edges,
+            reinterpret_cast<BlockSum<T>*>(memory + layout_.sums), memory + layout_.sum_memory};
   }
 
   std::size_t sum_bytes(std::uint32_t i, std::size_t elements) const {
@@ -370,7 +411,8 @@ class VectorProgram final : public Program {
   TilePlan plan_;
   std::vector<std::size_t> input_bytes_;
   std::vector<std::uint32_t> stored_, sums_;  ///< which items are written element by element, and which are sums
-  std::size_t part_ = 1;
+  std::size_t part_ = 1, range_unit_ = 1;
+  Layout layout_{};
   std::vector<Instruction> wide_, narrow_;
   std::size_t tiles_ = 0;
   // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
