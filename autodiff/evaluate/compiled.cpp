@@ -6,56 +6,10 @@
 namespace xgrad::detail {
 namespace {
 
-constexpr std::uint32_t none = ~std::uint32_t{0};
-// In place of a step.
+using Storage = Slot::Storage;
+constexpr std::uint32_t none = no_slot;
+// In place of a unit.
 constexpr std::size_t never = ~std::size_t{0}, freed = never - 1, kept = never - 2;
-
-/// Places in one block of memory: the smallest free one that fits, else at the end.
-class Arena {
- public:
-  std::size_t take(std::size_t bytes) {
-    auto best = free_.end();
-    for (auto at = free_.begin(); at != free_.end(); ++at)
-      if (at->bytes >= bytes && (best == free_.end() || at->bytes < best->bytes)) best = at;
-    if (best != free_.end()) {
-      const std::size_t place = best->place;
-      best->place += bytes;
-      best->bytes -= bytes;
-      if (best->bytes == 0) free_.erase(best);
-      return place;
-    }
-    std::size_t place = end_;
-    if (!free_.empty() && free_.back().place + free_.back().bytes == end_) {
-      place = free_.back().place;
-      free_.pop_back();
-    }
-    end_ = place + bytes;
-    return place;
-  }
-  void give(std::size_t place, std::size_t bytes) {
-    auto at = std::find_if(free_.begin(), free_.end(), [place](const Range& range) { return range.place > place; });
-    at = free_.insert(at, {place, bytes});
-    if (at + 1 != free_.end() && at->place + at->bytes == (at + 1)->place) {
-      at->bytes += (at + 1)->bytes;
-      free_.erase(at + 1);
-    }
-    if (at != free_.begin() && (at - 1)->place + (at - 1)->bytes == at->place) {
-      (at - 1)->bytes += at->bytes;
-      free_.erase(at);
-    }
-  }
-  std::size_t bytes() const { return end_; }
-
- private:
-  struct Range {
-    std::size_t place, bytes;
-  };
-  std::vector<Range> free_;
-  std::size_t end_ = 0;
-};
-
-/// Room in the arena for so many bytes, at least one line.
-std::size_t whole_lines(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + Buffer::alignment - 1) / Buffer::alignment * Buffer::alignment; }
 
 }  // namespace
 
@@ -140,7 +94,7 @@ void CompiledGraph::add_view(const Node& node, std::uint32_t slot, std::uint32_t
     step.inputs = {from};
     step.outputs = {packed};
     if (Profile::active()) {
-      const double moved = static_cast<double>(bytes(copy));
+      const double moved = static_cast<double>(copy.bytes());
       step.profile = std::make_unique<const StepProfile>(StepProfile{"copy", to_string(copy.shape), 0, 2 * moved});
     }
     steps_.push_back(std::move(step));
@@ -190,61 +144,90 @@ void CompiledGraph::add_group(const Capture& capture, std::span<const std::uint3
                                                                                        slot_of(operands[k])) - step.inputs.begin());
     }
     step.outputs.push_back(added.stored ? values_ + index : none);
+    step.sums.push_back(added.sum.kind);
   }
   step.program = compile(task);
+  step.shape = std::move(task.shape);
   if (Profile::active()) set_profile(step, nodes, capture);
   steps_.push_back(std::move(step));
 }
 
 void CompiledGraph::lay_out() {
+  units_ = find_strips(steps_, slots_);
   for (Slot& slot : slots_) slot.last_use = never;
-  for (std::size_t s = 0; s < steps_.size(); ++s)
-    for (const std::uint32_t input : steps_[s].inputs) slots_[slots_[input].base].last_use = s;
+  for (std::size_t u = 0; u < units_.size(); ++u)
+    for (std::size_t s = units_[u].first; s < units_[u].first + units_[u].count; ++s)
+      for (const std::uint32_t input : steps_[s].inputs) slots_[slots_[input].base].last_use = u;
   for (const std::uint32_t node : results_) slots_[slots_[values_ + node].base].last_use = kept;
 
   Arena arena;
-  for (std::size_t s = 0; s < steps_.size(); ++s) {
-    const Step& step = steps_[s];
-    // Inputs that nothing reads any more, whose memory an output may take over.
-    std::vector<bool> given(step.inputs.size(), false);
-    const auto donor = [&](std::size_t item, const Slot& output, Storage storage) -> std::size_t {
-      for (std::size_t k = 0; step.program && k < step.inputs.size(); ++k) {
-        const Slot& input = slots_[step.inputs[k]];
-        if (!given[k] && !input.fixed && input.storage == storage && input.last_use == s && input.contiguous && input.dtype == output.dtype &&
-            input.shape == output.shape && step.program->may_overwrite(item, k))
-          return k;
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    const std::span<const Step> steps = std::span(steps_).subspan(units_[u].first, units_[u].count);
+    if (steps.size() == 1) lay_out_step(u, steps[0], arena);
+    else lay_out_strip(u, arena);
+    for (const Step& step : steps) {
+      for (const std::uint32_t input : step.inputs) {
+        Slot& base = slots_[slots_[input].base];
+        if (base.storage != Storage::arena || base.last_use != u) continue;
+        base.last_use = freed;  // once
+        arena.give(base.place, whole_lines(base.bytes()));
       }
-      return never;
-    };
-    for (std::size_t item = 0; item < step.outputs.size(); ++item) {
-      if (step.outputs[item] == none) continue;
-      Slot& output = slots_[step.outputs[item]];
-      const std::size_t k = donor(item, output, output.storage == Storage::arena ? Storage::arena : Storage::value);
-      if (output.storage == Storage::own) {
-        own_.push_back(step.outputs[item]);
-        output.place = own_.size() - 1;
-        if (k != never) {
-          candidates_.push_back({step.outputs[item], step.inputs[k]});
-          given[k] = true;
-        }
-      } else if (k != never) {
-        output.place = slots_[step.inputs[k]].place;
-        given[k] = true;
-      } else {
-        output.place = arena.take(whole_lines(bytes(output)));
-      }
+      for (const std::uint32_t output : step.outputs)
+        if (output != none && slots_[output].storage == Storage::arena && slots_[output].last_use == never)
+          arena.give(slots_[output].place, whole_lines(slots_[output].bytes()));
     }
-    for (std::size_t k = 0; k < step.inputs.size(); ++k) {
-      Slot& base = slots_[slots_[step.inputs[k]].base];
-      if (base.storage != Storage::arena || base.last_use != s) continue;
-      base.last_use = freed;  // once
-      if (!(given[k] && slots_[step.inputs[k]].base == step.inputs[k])) arena.give(base.place, whole_lines(bytes(base)));
-    }
-    for (const std::uint32_t output : step.outputs)
-      if (output != none && slots_[output].storage == Storage::arena && slots_[output].last_use == never)
-        arena.give(slots_[output].place, whole_lines(bytes(slots_[output])));
   }
   arena_bytes_ = arena.bytes();
+}
+
+void CompiledGraph::place(std::uint32_t slot, Arena& arena) {
+  Slot& output = slots_[slot];
+  if (output.storage == Storage::arena) {
+    output.place = arena.take(whole_lines(output.bytes()));
+  } else if (output.storage == Storage::own) {
+    own_.push_back(slot);
+    output.place = own_.size() - 1;
+  }
+}
+
+void CompiledGraph::lay_out_step(std::size_t unit, const Step& step, Arena& arena) {
+  for (std::size_t item = 0; item < step.outputs.size(); ++item) {
+    if (step.outputs[item] == none) continue;
+    Slot& output = slots_[step.outputs[item]];
+    // An input that nothing reads any more, whose memory the output may take over. Not one that is read a second way.
+    const Storage storage = output.storage == Storage::arena ? Storage::arena : Storage::value;
+    std::size_t k = step.program ? 0 : step.inputs.size();
+    for (; k < step.inputs.size(); ++k) {
+      const std::uint32_t slot = step.inputs[k];
+      const Slot& input = slots_[slot];
+      if (input.fixed || input.storage != storage || input.last_use != unit || !input.contiguous || input.dtype != output.dtype ||
+          input.shape != output.shape || !step.program->may_overwrite(item, k))
+        continue;
+      if (std::none_of(step.inputs.begin(), step.inputs.end(),
+                       [&](std::uint32_t other) { return other != slot && slots_[other].base == slot; }))
+        break;
+    }
+    if (k == step.inputs.size()) {
+      place(step.outputs[item], arena);
+      continue;
+    }
+    Slot& input = slots_[step.inputs[k]];
+    input.last_use = freed;  // it is the output's memory now
+    if (output.storage == Storage::arena) {
+      output.place = input.place;
+    } else {
+      place(step.outputs[item], arena);
+      candidates_.push_back({step.outputs[item], step.inputs[k]});
+    }
+  }
+}
+
+void CompiledGraph::lay_out_strip(std::size_t unit, Arena& arena) {
+  const std::span<const Step> steps = std::span(steps_).subspan(units_[unit].first, units_[unit].count);
+  strips_.emplace_back(steps, slots_, [&](std::uint32_t slot) { return slots_[slot].last_use == unit; });
+  for (const Step& step : steps)
+    for (const std::uint32_t output : step.outputs)
+      if (output != none) place(output, arena);
 }
 
 void CompiledGraph::set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const {
@@ -260,9 +243,9 @@ void CompiledGraph::set_profile(Step& step, std::span<const std::uint32_t> nodes
   profile.shape = to_string(slots_[values_ + nodes.front()].shape);
   for (std::size_t k = 0; step.op && k < step.inputs.size(); ++k)
     profile.shape += (k == 0 ? " of " : ", ") + to_string(slots_[step.inputs[k]].shape);
-  for (const std::uint32_t input : step.inputs) profile.bytes += static_cast<double>(bytes(slots_[input]));
+  for (const std::uint32_t input : step.inputs) profile.bytes += static_cast<double>(slots_[input].bytes());
   for (const std::uint32_t output : step.outputs)
-    if (output != none) profile.bytes += static_cast<double>(bytes(slots_[output]));
+    if (output != none) profile.bytes += static_cast<double>(slots_[output].bytes());
   step.profile = std::make_unique<const StepProfile>(std::move(profile));
 }
 
@@ -281,10 +264,10 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
     own[slots_[candidate.slot].place] = std::move(value);
     value.buffer.reset();
   }
-  xt::svector<std::byte*, 64> data(slots_.size());
+  xt::svector<std::byte*, 64> data(slots_.size(), nullptr);
   for (std::size_t i = 0; i < own_.size(); ++i) {
     const Slot& slot = slots_[own_[i]];
-    if (!own[i].buffer) own[i] = {Buffer::allocate(bytes(slot)), 0, slot.strides, true};
+    if (!own[i].buffer) own[i] = {Buffer::allocate(slot.bytes()), 0, slot.strides, true};
     data[own_[i]] = static_cast<std::byte*>(own[i].buffer->data()) + own[i].offset * static_cast<std::int64_t>(size_of(slot.dtype));
   }
   for (const Candidate& candidate : candidates_)
@@ -295,7 +278,7 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
   for (std::size_t i = values_; i < slots_.size(); ++i)
     if (slots_[i].storage == Storage::arena) data[i] = memory + slots_[i].place;
   for (std::size_t i = values_; i < slots_.size(); ++i)
-    if (slots_[i].storage == Storage::view)
+    if (slots_[i].storage == Storage::view && data[slots_[i].base])
       data[i] = data[slots_[i].base] + slots_[i].view_offset * static_cast<std::int64_t>(size_of(slots_[i].dtype));
 
   try {
@@ -327,14 +310,27 @@ void CompiledGraph::run_steps(std::byte* const* data) const {
   Profile* const profile = Profile::active();
   const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
   Scratch scratch;
-  for (const Step& step : steps_) {
-    if (!step.profile) {
-      run_step(step, data, scratch);
+  auto strip = strips_.begin();
+  for (const Unit& unit : units_) {
+    const Step& step = steps_[unit.first];
+    const auto run = [&] {
+      if (unit.count > 1) (strip++)->run(data);
+      else run_step(step, data, scratch);
+    };
+    if (!profile) {
+      run();
       continue;
     }
     const auto start = Profile::Clock::now();
-    run_step(step, data, scratch);
-    profile->add(*step.profile, start, Profile::Clock::now());
+    run();
+    const auto end = Profile::Clock::now();
+    StepProfile described = *step.profile;
+    for (std::size_t s = unit.first + 1; s < unit.first + unit.count; ++s) {
+      described.name += " | " + steps_[s].profile->name;
+      described.flops += steps_[s].profile->flops;
+      described.bytes += steps_[s].profile->bytes;
+    }
+    profile->add(described, start, end);
   }
   if (profile) profile->add("evaluation", steps_.size(), begin, Profile::Clock::now());
 }

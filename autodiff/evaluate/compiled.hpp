@@ -2,8 +2,7 @@
 #pragma once
 
 #include <autodiff/evaluate/capture.hpp>
-#include <autodiff/evaluate/group.hpp>
-#include <autodiff/evaluate/profile.hpp>
+#include <autodiff/evaluate/strip.hpp>
 #include <functional>
 #include <memory>
 #include <span>
@@ -23,27 +22,6 @@ class CompiledGraph {
   void run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const;
 
  private:
-  enum class Storage : std::uint8_t { value, view, arena, own };
-  /// Where an array lies: one of the values; one that is a node's; or a packed copy.
-  struct Slot {
-    DType dtype = DType::float32;
-    Storage storage = Storage::arena;
-    bool contiguous = true;
-    bool fixed = false;  ///< a value that is never spare
-    Shape shape;
-    Strides strides;
-    std::int64_t size = 0;
-    std::uint32_t base = 0;        ///< of a view: whose memory it shows
-    std::int64_t view_offset = 0;  ///< of a view: from the start of that, in elements
-    std::size_t place = 0;         ///< in the arena, in bytes
-    std::size_t last_use = 0;      ///< the last step that reads it, views of it included
-  };
-  struct Step {
-    std::unique_ptr<const Program> program;  ///< of a group
-    const GeneralOp* op = nullptr;           ///< of another node; neither for a packed copy
-    std::vector<std::uint32_t> inputs, outputs;
-    std::unique_ptr<const StepProfile> profile;  ///< while profiling
-  };
   /// A value that a result's buffer may be taken from.
   struct Candidate {
     std::uint32_t slot, value;
@@ -58,17 +36,21 @@ class CompiledGraph {
   void add_group(const Capture& capture, std::span<const std::uint32_t> nodes, std::span<const Membership> members);
   void add_view(const Node& node, std::uint32_t slot, std::uint32_t from);
   void lay_out();
+  void lay_out_step(std::size_t unit, const Step& step, Arena& arena);
+  void lay_out_strip(std::size_t unit, Arena& arena);
+  void place(std::uint32_t slot, Arena& arena);
   void set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const;
   struct Scratch;
   void run_steps(std::byte* const* data) const;
   void run_step(const Step& step, std::byte* const* data, Scratch& scratch) const;
   Array array(std::uint32_t slot) const;
   std::uint32_t slot_of(CaptureRef ref) const { return ref.is_node() ? values_ + ref.index() : ref.index(); }
-  std::size_t bytes(const Slot& slot) const { return static_cast<std::size_t>(slot.size) * size_of(slot.dtype); }
 
   std::uint32_t values_ = 0;
   std::vector<Slot> slots_;
   std::vector<Step> steps_;
+  std::vector<Unit> units_;
+  std::vector<Strip> strips_;  ///< of units of several steps, in their order
   std::vector<std::uint32_t> results_, own_;
   std::vector<Candidate> candidates_;
   std::vector<std::shared_ptr<const Op>> ops_;
