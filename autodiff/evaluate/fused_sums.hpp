@@ -18,10 +18,11 @@ class BlockSum {
   static std::size_t bytes(const FusedSum& sum, std::size_t rows) {
     return sum.kind == FusedSum::Kind::columns ? depth(rows) * stride(sum) * sizeof(T) : 0;
   }
-  /// Rows are written to `out` as they end, from the row `first` on.
-  void start(const FusedSum& sum, T* out, std::byte* memory) {
+  /// Of elements from `begin` on. Rows are written as they end, the first of all to `out`.
+  void start(const FusedSum& sum, T* out, std::size_t begin, std::byte* memory) {
     sum_ = sum;
-    out_ = out;
+    out_ = sum.kind == FusedSum::Kind::rows ? out + begin / sum.length : out;
+    in_axis_ = in_row_ = 0;
     levels_ = reinterpret_cast<T*>(memory);
     depth_ = rows_ = 0;
     cleared_ = ~std::size_t{0};
@@ -54,16 +55,19 @@ class BlockSum {
     }
   }
 
-  /// After the elements up to `end` were added.
-  void advance(std::size_t end) {
-    if (sum_.kind != FusedSum::Kind::columns && sum_.last_axis != 0 && end % sum_.last_axis == 0) flush();
-    if (sum_.kind != FusedSum::Kind::all && end % sum_.length == 0) {
-      if (sum_.kind == FusedSum::Kind::rows) {
-        out_[end / sum_.length - 1] = total();
-        clear();
-      } else if (++rows_ % leaf == 0) {
-        push_leaf();
-      }
+  /// After so many elements were added, which are of one row.
+  void advance(std::size_t count) {
+    if (sum_.kind != FusedSum::Kind::columns && sum_.last_axis != 0 && (in_axis_ += count) == sum_.last_axis) {
+      in_axis_ = 0;
+      flush();
+    }
+    if (sum_.kind == FusedSum::Kind::all || (in_row_ += count) != sum_.length) return;
+    in_row_ = 0;
+    if (sum_.kind == FusedSum::Kind::rows) {
+      *out_++ = total();
+      clear();
+    } else if (++rows_ % leaf == 0) {
+      push_leaf();
     }
   }
 
@@ -117,6 +121,7 @@ class BlockSum {
 
   FusedSum sum_;
   T* out_ = nullptr;
+  std::size_t in_axis_ = 0, in_row_ = 0;  ///< how far into the last axis, and into the row
   T* levels_ = nullptr;
   std::size_t depth_ = 0, rows_ = 0, cleared_ = ~std::size_t{0};
   Batch rest_;

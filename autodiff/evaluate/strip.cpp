@@ -276,7 +276,7 @@ void Strip::run_part(std::byte* const* data, std::size_t part, std::byte* partia
     for (const std::uint32_t input : member.inputs) at.inputs.push_back(data[input]);
     at.outputs.clear();
     for (const std::uint32_t output : member.outputs) at.outputs.push_back(output == no_slot ? nullptr : data[output]);
-    member.program->start(at.working, at.outputs, (end - first) * member.row_elements);
+    member.program->start(at.working, at.outputs, first * member.row_elements, end * member.row_elements);
   }
   for (std::size_t row = first; row < end; row += strip_rows_) {
     const std::size_t stop = std::min(end, row + strip_rows_);

@@ -128,6 +128,11 @@ TilePlan::TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_
 TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
                    std::size_t begin, std::size_t end)
     : plan_(plan), data_(data), scratch_(scratch), pointers_(pointers), end_(end), first_(begin) {
+  if (plan.by_row_) {
+    row_ = begin / plan.row_;
+    in_row_ = begin % plan.row_;
+  }
+  for (const std::size_t split : plan.splits_) to_split_.push_back(split - begin % split);
   for (std::size_t a = 0; a < plan.sources_.size(); ++a) {
     const TilePlan::Source& source = plan.sources_[a];
     if (source.access == TilePlan::Access::direct || source.access == TilePlan::Access::direct_row) continue;
@@ -141,8 +146,9 @@ TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data,
 }
 
 std::int64_t TileWalk::row_offset(const TilePlan::Source& source) const {
+  if (plan_.extents_.size() == 2) return static_cast<std::int64_t>(row_) * source.strides[0];
   std::int64_t offset = 0;
-  std::size_t rest = first_ / plan_.row_;
+  std::size_t rest = row_;
   for (std::size_t i = plan_.extents_.size() - 1; i-- > 0;) {
     const auto extent = static_cast<std::size_t>(plan_.extents_[i]);
     offset += static_cast<std::int64_t>(rest % extent) * source.strides[i];
@@ -151,23 +157,32 @@ std::int64_t TileWalk::row_offset(const TilePlan::Source& source) const {
   return offset;
 }
 
+/// Past the tile.
+void TileWalk::advance() {
+  first_ += count_;
+  if (plan_.by_row_ && (in_row_ += count_) == plan_.row_) {
+    in_row_ = 0;
+    ++row_;
+  }
+  for (std::size_t i = 0; i < to_split_.size(); ++i)
+    if ((to_split_[i] -= count_) == 0) to_split_[i] = plan_.splits_[i];
+}
+
 bool TileWalk::next() {
   using Access = TilePlan::Access;
-  first_ += count_;
+  if (count_ > 0) advance();
   if (first_ >= end_) return false;
   count_ = std::min(plan_.longest_, end_ - first_);
-  const std::size_t in_row = plan_.by_row_ ? first_ % plan_.row_ : 0;
-  if (plan_.by_row_) count_ = std::min(count_, plan_.row_ - in_row);
-  for (const std::size_t split : plan_.splits_) count_ = std::min(count_, split - first_ % split);
-  const std::size_t row = plan_.by_row_ ? first_ / plan_.row_ : 0;
+  if (plan_.by_row_) count_ = std::min(count_, plan_.row_ - in_row_);
+  for (const std::size_t split : to_split_) count_ = std::min(count_, split);
   for (std::size_t a = 0; a < plan_.sources_.size(); ++a) {
     const TilePlan::Source& source = plan_.sources_[a];
     const auto bytes = static_cast<std::int64_t>(source.bytes);
     if (source.access == Access::direct) {
       pointers_[a] = data_[a] + first_ * source.bytes;
     } else if (source.access == Access::direct_row) {
-      pointers_[a] = data_[a] + (row_offset(source) + static_cast<std::int64_t>(in_row)) * bytes;
-    } else if (source.access == Access::row_constant && row != row_at_) {
+      pointers_[a] = data_[a] + (row_offset(source) + static_cast<std::int64_t>(in_row_)) * bytes;
+    } else if (source.access == Access::row_constant && row_ != row_at_) {
       with_element(source.bytes, [&](auto type) {
         using T = decltype(type);
         std::fill_n(reinterpret_cast<T*>(scratch_ + source.tile), plan_.constant_elements_,
@@ -181,7 +196,7 @@ bool TileWalk::next() {
       });
     }
   }
-  row_at_ = row;
+  row_at_ = row_;
   return true;
 }
 

@@ -62,12 +62,15 @@ class TileWalk {
 
  private:
   std::int64_t row_offset(const TilePlan::Source& source) const;
+  void advance();
 
   const TilePlan& plan_;
   std::span<const std::byte* const> data_;
   std::byte* scratch_;
   const std::byte** pointers_;
-  std::size_t end_, first_, count_ = 0, row_at_ = ~std::size_t{0};
+  std::size_t end_, first_, count_ = 0;
+  std::size_t row_ = 0, in_row_ = 0, row_at_ = ~std::size_t{0};  ///< where by rows; the last is the row that tiles hold
+  xt::svector<std::size_t, 4> to_split_;                         ///< elements up to the next multiple of each split
 };
 
 }  // namespace xgrad::detail

@@ -115,7 +115,7 @@ class VectorProgram final : public RangedProgram {
     const std::size_t elements = size(), parts = elements == 0 ? 0 : (elements + part_ - 1) / part_;
     const auto run_part = [&](std::size_t begin, std::size_t end, std::byte* partial) {
       std::byte* working = working_memory(working_bytes(end - begin));
-      start(working, outputs, end - begin);
+      start(working, outputs, begin, end);
       run_range(working, inputs, outputs, begin, end);
       finish(working, outputs, partial);
     };
@@ -152,13 +152,13 @@ class VectorProgram final : public RangedProgram {
     return bytes;
   }
 
-  void start(std::byte* memory, Outputs outputs, std::size_t elements) const override {
+  void start(std::byte* memory, Outputs outputs, std::size_t begin, std::size_t end) const override {
     Working at = working(memory);
     const std::size_t moving = inputs_ + items_.size();
     for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.edge_pointers[moving + k] = at.tiles + k * block * sizeof(T);
     for (std::size_t s = 0; s < sums_.size(); ++s) {
-      (new (at.sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), at.sum_memory);
-      at.sum_memory += round_up(sum_bytes(sums_[s], elements), 64);
+      (new (at.sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), begin, at.sum_memory);
+      at.sum_memory += round_up(sum_bytes(sums_[s], end - begin), 64);
     }
   }
 
@@ -183,7 +183,7 @@ class VectorProgram final : public RangedProgram {
         run_narrow<T>(narrow_.data(), &frame);
       }
       if (done < count) run_edge(frame, at.edge_pointers, at.edges, first, done, count - done);
-      for (std::size_t s = 0; s < sums_.size(); ++s) at.sums[s].advance(first + count);
+      for (std::size_t s = 0; s < sums_.size(); ++s) at.sums[s].advance(count);
     }
   }
 

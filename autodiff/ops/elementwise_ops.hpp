@@ -216,7 +216,8 @@ struct Divide : Binary<Divide> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
-  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, -(y / b)); }
+  // The quotient is of b's shape, which may be much smaller.
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, y * (-1 / b)); }
 };
 
 struct Power : Binary<Power> {
