@@ -70,35 +70,35 @@ bool UpdatePlan::fits(std::span<Node* const> inputs) const {
          });
 }
 
-std::vector<Value> UpdatePlan::run(std::span<Node* const> inputs) const {
+std::span<Value> UpdatePlan::run(std::span<Node* const> inputs) {
   using Origin = Result::Origin;
-  std::vector<Tensor> packed;  // in place of inputs that are not row-major
-  std::vector<Node*> nodes(inputs.begin(), inputs.end());
-  for (Node*& node : nodes) {
+  packed_.clear();
+  nodes_.assign(inputs.begin(), inputs.end());
+  for (Node*& node : nodes_) {
     evaluate(node);
     if (node->value.contiguous) continue;
-    packed.push_back(make_leaf(node->shape, node->dtype, contiguous_value(*node)));
-    node = packed.back().node();
+    packed_.push_back(make_leaf(node->shape, node->dtype, contiguous_value(*node)));
+    node = packed_.back().node();
   }
-  std::vector<Value> computed;
   if (graph_) {
-    std::vector<Node*> values;
-    std::vector<bool> spare;
+    value_nodes_.clear();
+    spare_.clear();
     for (const Result& value : values_) {
-      Node* node = value.origin == Origin::input ? nodes[value.index] : constants_[value.index].node();
-      values.push_back(node);
-      spare.push_back(value.origin == Origin::input && replaced_[value.index] && node->references() == 1 && node->value.buffer &&
-                      node->value.buffer->references() == 1);
+      Node* node = value.origin == Origin::input ? nodes_[value.index] : constants_[value.index].node();
+      value_nodes_.push_back(node);
+      spare_.push_back(value.origin == Origin::input && replaced_[value.index] && node->references() == 1 && node->value.buffer &&
+                       node->value.buffer->references() == 1);
     }
-    computed.resize(graph_->results().size());
-    graph_->run(values, spare, computed);
+    computed_.assign(graph_->results().size(), {});
+    graph_->run(value_nodes_, spare_, computed_);
   }
-  std::vector<Value> results;
+  run_results_.clear();
   for (const Result& result : results_)
-    results.push_back(result.origin == Origin::computed ? computed[result.index]
-                      : result.origin == Origin::input  ? nodes[result.index]->value
-                                                        : constants_[result.index].node()->value);
-  return results;
+    run_results_.push_back(result.origin == Origin::computed ? computed_[result.index]
+                           : result.origin == Origin::input  ? nodes_[result.index]->value
+                                                             : constants_[result.index].node()->value);
+  computed_.clear();
+  return run_results_;
 }
 
 }  // namespace xgrad::detail

@@ -20,7 +20,8 @@ class UpdatePlan {
 
   /// Whether inputs are of the shapes and dtypes recorded, and the function reads no value, on which more may depend.
   bool fits(std::span<Node* const> inputs) const;
-  std::vector<Value> run(std::span<Node* const> inputs) const;
+  /// The results, until the next call; they may be moved from.
+  std::span<Value> run(std::span<Node* const> inputs);
 
   struct Form {
     DType dtype;
@@ -42,6 +43,11 @@ class UpdatePlan {
   std::vector<Result> values_;                  ///< where those of the graph come from
   std::vector<Result> results_;
   std::vector<Tensor> constants_;
+  // Of the run under way.
+  std::vector<Node*> nodes_, value_nodes_;
+  std::vector<bool> spare_;
+  std::vector<Tensor> packed_;  ///< in place of inputs that are not row-major
+  std::vector<Value> computed_, run_results_;
 };
 
 /// Gives a leaf a new value of its dtype and shape: in its node, unless something else refers to that.

@@ -38,7 +38,7 @@ Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double le
 
 std::vector<double> Optimizer::coefficients(std::int64_t) const { return {learning_rate_}; }
 
-std::unique_ptr<const Optimizer::Plan> Optimizer::make_plan(std::span<const Part> parts, std::span<Node* const> inputs,
+std::unique_ptr<Optimizer::Plan> Optimizer::make_plan(std::span<const Part> parts, std::span<Node* const> inputs,
                                                             std::size_t coefficients) const {
   auto plan = std::make_unique<Plan>();
   plan->parts.assign(parts.begin(), parts.end());
@@ -97,7 +97,7 @@ void Optimizer::step() {
   }
   if (!plan_ || plan_->parts != parts || !plan_->computation->fits(inputs)) plan_ = make_plan(parts, inputs, per_count);
 
-  std::vector<Value> results = plan_->computation->run(inputs);
+  const std::span<Value> results = plan_->computation->run(inputs);
   const std::span<const UpdatePlan::Form> forms = plan_->computation->forms();
   std::size_t next = 0;
   for (std::size_t p = 0; p < parts.size(); ++p) {

@@ -63,13 +63,13 @@ class Optimizer {
   };
   struct Plan;
 
-  std::unique_ptr<const Plan> make_plan(std::span<const Part> parts, std::span<xgrad::detail::Node* const> inputs,
+  std::unique_ptr<Plan> make_plan(std::span<const Part> parts, std::span<xgrad::detail::Node* const> inputs,
                                         std::size_t coefficients) const;
 
   std::string name_;
   std::vector<Tensor> parameters_;
   std::vector<Slot> slots_;
-  std::unique_ptr<const Plan> plan_;
+  std::unique_ptr<Plan> plan_;
   double learning_rate_;
   mutable bool rate_read_ = false;  ///< by an update, whose plan then holds for this rate alone
 };

@@ -22,8 +22,8 @@ Optimizer::Update SGD::update(const Tensor& parameter, const Tensor& gradient, c
   if (options_.weight_decay > 0) direction = direction + options_.weight_decay * parameter;
   State next;
   if (options_.momentum > 0) {
-    const Tensor momentum =
-        state.empty() ? direction : options_.momentum * state[0] + (1 - options_.dampening) * direction;
+    const Tensor part = options_.dampening != 0 ? (1 - options_.dampening) * direction : direction;
+    const Tensor momentum = state.empty() ? direction : options_.momentum * state[0] + part;
     direction = options_.nesterov ? direction + options_.momentum * momentum : momentum;
     next = {momentum};
   }
