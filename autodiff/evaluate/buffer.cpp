@@ -108,6 +108,12 @@ MemoryStatistics memory_statistics() {
   return shared.statistics;
 }
 
+void reset_peak_memory_statistics() {
+  detail::Pool& shared = detail::pool();
+  const std::lock_guard lock(shared.mutex);
+  shared.statistics.peak_in_use = shared.statistics.in_use;
+}
+
 void release_cached_memory() {
   detail::Pool& shared = detail::pool();
   const std::lock_guard lock(shared.mutex);

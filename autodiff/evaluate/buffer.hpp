@@ -32,11 +32,13 @@ static_assert(sizeof(Buffer) <= Buffer::alignment);
 /// What tensors hold in memory, and what was asked of the system, since the program began.
 struct MemoryStatistics {
   std::size_t in_use = 0;            ///< bytes held by values
-  std::size_t peak_in_use = 0;       ///< the most `in_use` has been
+  std::size_t peak_in_use = 0;       ///< the most `in_use` has been, since that was reset
   std::size_t cached = 0;            ///< bytes the pool keeps for the next value
   std::size_t system_allocations = 0;///< times memory was asked of the system
 };
 MemoryStatistics memory_statistics();
+/// From now on `peak_in_use` counts anew.
+void reset_peak_memory_statistics();
 
 /// Gives the pool's memory back to the system.
 void release_cached_memory();

@@ -17,6 +17,8 @@ class CompiledGraph {
 
   /// Which nodes' values `run` returns, ascending.
   std::span<const std::uint32_t> results() const { return results_; }
+  /// Which steps run together.
+  std::span<const Unit> units() const { return units_; }
   /// Computes from `values`, laid out as those captured. The buffer of one that is `spare` may be written over, which leaves
   /// that value null.
   void run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const;
