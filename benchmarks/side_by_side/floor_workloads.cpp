@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <xsimd/xsimd.hpp>
 
 #include "workloads.hpp"
@@ -81,6 +82,13 @@ class MlpFloor {
       for (Parameter& p : *all) update(p);
     return loss / static_cast<float>(mlp_.batch);
   }
+  /// A batch of an epoch.
+  void take(const std::uint32_t* images) {
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      std::copy_n(&epoch_pixels()[images[i] * std::size_t{784}], 784, &input_[i * 784]);
+      targets_[i] = epoch_classes()[images[i]];
+    }
+  }
   const std::vector<float>& output() const { return outputs_.back(); }
 
  private:
@@ -122,6 +130,24 @@ Implementation training(const Mlp& mlp) {
             for (int i = 0; i < steps_compared; ++i) losses.push_back(fresh.step());
             return losses;
           }};
+}
+
+Implementation epoch() {
+  struct State {
+    MlpFloor mlp{mlps().at(epoch_mlp)};
+    std::vector<std::uint32_t> order = std::vector<std::uint32_t>(epoch_images);
+    std::mt19937 engine;
+  };
+  const auto state = std::make_shared<State>();
+  std::iota(state->order.begin(), state->order.end(), 0u);
+  return {[state] {
+            std::shuffle(state->order.begin(), state->order.end(), state->engine);
+            for (std::size_t first = 0; first + 128 <= epoch_images; first += 128) {
+              state->mlp.take(&state->order[first]);
+              state->mlp.step();
+            }
+          },
+          training(mlps().at(epoch_mlp)).result};
 }
 
 /// Data of the elementwise workloads, with room for gradients.
@@ -263,6 +289,7 @@ Implementations floor_workloads() {
   all["normalisation from primitives, 512x1024"] = [] { return of(normalisation, true); };
   all["polynomial MSE, 262144 points"] = [] { return polynomial(); };
   all["inference of one row, 784-256-128-10"] = [] { return inference(); };
+  all["Fashion-MNIST epoch with its batches, Adam"] = [] { return epoch(); };
   return all;
 }
 

@@ -59,6 +59,8 @@ void print_row(std::ostream& stream, const Figures& figures) {
          << ratio_text(figures.over_floor(), workload.floor_bar, true, figures.meets_floor()) << std::setw(24)
          << ratio_text(figures.over_torch(), workload.torch_bar, false, figures.meets_torch());
   if (figures.p50 > 0) stream << "  p50 " << time_text(figures.p50) << ", p99 " << time_text(figures.p99);
+  if (figures.peak_over_needed > 0) stream << "  peak memory " << std::setprecision(3) << figures.peak_over_needed << " times what is needed";
+  if (figures.speedup > 0) stream << "  speedup " << std::setprecision(3) << figures.speedup;
   stream << std::endl;
 }
 
@@ -75,6 +77,8 @@ void write_json(const std::string& path, const Machine& machine, const std::vect
     if (figures.workload.floor_bar > 0) entry["floor_bar"] = figures.workload.floor_bar;
     if (figures.workload.torch_bar > 0) entry["libtorch_bar"] = figures.workload.torch_bar;
     if (figures.p50 > 0) entry["p50"] = figures.p50, entry["p99"] = figures.p99;
+    if (figures.peak_over_needed > 0) entry["peak_memory_over_needed"] = figures.peak_over_needed;
+    if (figures.speedup > 0) entry["speedup"] = figures.speedup;
     json["workloads"].push_back(entry);
   }
   std::ofstream file = open(path);

@@ -15,6 +15,8 @@ struct Figures {
   std::map<std::string, double> seconds;     ///< of a unit, by way: the median over rounds
   std::map<std::string, double> over_xgrad;  ///< a way's time over xgrad's: the median of the rounds' ratios
   double p50 = 0, p99 = 0;                   ///< latencies in seconds, where they were measured
+  double peak_over_needed = 0;               ///< memory of a training step
+  double speedup = 0;                        ///< of several threads over one, where asked for
 
   /// How many times the floor's time xgrad takes, and how many times faster than libtorch it is; 0 where unknown.
   double over_floor() const { return over_xgrad.contains("floor") ? 1 / over_xgrad.at("floor") : 0; }

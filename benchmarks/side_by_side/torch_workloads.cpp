@@ -90,6 +90,23 @@ Implementation training(const Mlp& mlp) {
           }};
 }
 
+Implementation epoch() {
+  const auto state = std::make_shared<Training>(mlps().at(epoch_mlp));
+  constexpr auto images = static_cast<std::int64_t>(epoch_images);
+  const Tensor pixels = torch::from_blob(const_cast<float*>(epoch_pixels().data()), {images, 784}, torch::kFloat),
+               classes = torch::from_blob(const_cast<std::int64_t*>(epoch_classes().data()), {images}, torch::kLong);
+  return {[=] {
+            const Tensor order = torch::randperm(images);
+            for (std::int64_t first = 0; first + 128 <= images; first += 128) {
+              const Tensor rows = order.slice(0, first, first + 128);
+              state->x = pixels.index_select(0, rows);
+              state->targets = classes.index_select(0, rows);
+              state->step();
+            }
+          },
+          training(mlps().at(epoch_mlp)).result};
+}
+
 Tensor composed_gelu(const Tensor& x) { return 0.5 * x * (1 + torch::tanh(0.7978845608 * (x + 0.044715 * x * x * x))); }
 
 Implementation elementwise(const std::string& name) {
@@ -174,6 +191,7 @@ Implementations torch_workloads() {
   all["polynomial MSE, 262144 points"] = [] { return polynomial(); };
   all["Hessian-vector product, MLP 16-32-32-1"] = [] { return hessian_vector_product(); };
   all["inference of one row, 784-256-128-10"] = [] { return inference(); };
+  all["Fashion-MNIST epoch with its batches, Adam"] = [] { return epoch(); };
   return all;
 }
 void set_torch_threads(int threads) { at::set_num_threads(threads); }

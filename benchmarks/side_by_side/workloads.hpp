@@ -16,6 +16,7 @@ namespace bench {
 struct Implementation {
   std::function<void()> run;
   std::function<std::vector<float>()> result;  ///< to be compared before anything is timed; starts from the beginning
+  std::function<double()> memory = {};         ///< of xgrad's training steps: peak over what is needed, see Mlp::needed_bytes
 };
 /// Ways by the workload's name.
 using Implementations = std::map<std::string, std::function<Implementation()>>;
@@ -41,6 +42,7 @@ inline const std::vector<Workload>& workloads() {
       {"MLP 784-256-128-10, batch 128, SGD", "step", 1, 1.15, 1.15},
       {"MLP 784-256-128-10, batch 128, Adam", "step", 1, 1.2, 1.7},
       {"MLP 1024-1024-1024-10, batch 256", "step", 1, 1.08, 1.1},
+      {"Fashion-MNIST epoch with its batches, Adam", "epoch", 1, 0, 0},
       {"gelu from primitives, 512x1024", "run", 1, 1.8, 5},
       {"gated activation, 512x1024", "run", 1, 1.8, 5},
       {"polynomial MSE, 262144 points", "run", 1, 0, 0},
@@ -74,6 +76,16 @@ struct Mlp {
   bool adam = false;
   float learning_rate = 0.01f, momentum = 0.9f;
 
+  /// Parameters, their gradients, the optimiser's state, and what backward needs of the forward pass: the inputs of each
+  /// layer, and the logits.
+  double needed_bytes() const {
+    double parameters = 0, activations = static_cast<double>(batch) * widths[0];
+    for (std::size_t i = 0; i < layers(); ++i) {
+      parameters += static_cast<double>(widths[i] + 1) * widths[i + 1];
+      activations += static_cast<double>(batch) * widths[i + 1];
+    }
+    return 4 * (parameters * (adam ? 4 : 3) + activations);
+  }
   std::size_t layers() const { return widths.size() - 1; }
   std::vector<float> weight(std::size_t i) const {
     const float bound = 1 / std::sqrt(static_cast<float>(widths[i]));
@@ -100,5 +112,20 @@ inline const std::map<std::string, Mlp>& mlps() {
   return all;
 }
 constexpr int steps_compared = 3;
+constexpr std::size_t epoch_images = 60000;
+inline const std::string epoch_mlp = "MLP 784-256-128-10, batch 128, Adam";
+/// What an epoch goes through: pixels, and classes.
+inline const std::vector<float>& epoch_pixels() {
+  static const std::vector<float> pixels = numbers(epoch_images * 784, 50, 0, 1);
+  return pixels;
+}
+inline const std::vector<std::int64_t>& epoch_classes() {
+  static const std::vector<std::int64_t> classes = [] {
+    std::vector<std::int64_t> result(epoch_images);
+    for (std::size_t i = 0; i < epoch_images; ++i) result[i] = static_cast<std::int64_t>(i * 7 % 10);
+    return result;
+  }();
+  return classes;
+}
 
 }  // namespace bench
