@@ -11,6 +11,7 @@
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/special.hpp>
 #include <autodiff/random.hpp>
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>

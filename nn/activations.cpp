@@ -42,8 +42,7 @@ Tensor softplus(const Tensor& x, const SoftplusOptions& options) {
   if (!(options.beta > 0))
     throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));
   const Tensor scaled = options.beta * x;
-  const Tensor linear = scaled > options.threshold;
-  return where(linear, x, log1p(exp(where(linear, 0, scaled))) / options.beta);
+  return where(scaled > options.threshold, x, xgrad::softplus(scaled) / options.beta);
 }
 
 }  // namespace xgrad::nn

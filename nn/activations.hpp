@@ -4,6 +4,7 @@
 
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/special.hpp>
 #include <nn/module.hpp>
 
 namespace xgrad::nn {
@@ -12,6 +13,7 @@ using xgrad::log_softmax;
 using xgrad::relu;
 using xgrad::sigmoid;
 using xgrad::softmax;
+using xgrad::softplus;
 using xgrad::tanh;
 
 /// Options of `leaky_relu`.
@@ -50,7 +52,7 @@ struct SoftplusOptions {
 };
 /// ln(1 + e^βx) / β, and x itself where βx > threshold, as PyTorch's.
 /// Throws std::invalid_argument unless `x` is floating and beta is positive.
-Tensor softplus(const Tensor& x, const SoftplusOptions& options = {});
+Tensor softplus(const Tensor& x, const SoftplusOptions& options);
 
 struct ReLU : Module {
   Tensor operator()(const Tensor& x) const { return relu(x); }

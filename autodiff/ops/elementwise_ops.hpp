@@ -1,47 +1,14 @@
 // The elementwise ops: each one struct with its name, its kernel for one element or one batch, and its rule.
 #pragma once
 
-#include <autodiff/evaluate/kernels.hpp>
 #include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/elementwise_op.hpp>
 #include <autodiff/ops/scale.hpp>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 namespace xgrad::detail {
-
-/// A floating-point function unless it says `integral = true`, which admits int64 and bool.
-template <class O>
-struct Unary : ElementwiseOp {
-  static constexpr bool integral = false;
-  std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<O, 1>(dtype); }
-  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 1>(dtype, accumulated); }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
-    return O::rule(g, inputs[0], y);
-  }
-};
-
-template <class O>
-struct Binary : ElementwiseOp {
-  static constexpr bool integral = true;
-  std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<O, 2>(dtype); }
-  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 2>(dtype, accumulated); }
-  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
-    return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
-  }
-};
-
-template <class O>
-struct Comparison : ElementwiseOp {
-  std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final {
-    return dispatch(dtype, [](auto type) -> TileKernel { return comparison<O, decltype(type)>; });
-  }
-  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<O, 2>(dtype, accumulated); }
-  Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const final { return {}; }
-};
 
 // In the rules x, a, b are the inputs, y the output, g its cotangent.
 

@@ -58,6 +58,7 @@ Tensor tensor(const Plain& values, DType dtype = DType::float64);
 
 // The families, each in a file of its own.
 std::vector<Row> elementwise_rows();
+std::vector<Row> special_rows();
 std::vector<Row> reduction_rows();
 std::vector<Row> shape_rows();
 std::vector<Row> index_rows();

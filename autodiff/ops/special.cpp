@@ -1,0 +1,298 @@
+#include <algorithm>
+#include <autodiff/ops/apply.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/special.hpp>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+
+namespace xgrad {
+namespace detail {
+namespace {
+
+struct Erfc : Unary<Erfc> {
+  static constexpr std::string_view title = "erfc";
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& x) { return std::erfc(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, -2 * std::numbers::inv_sqrtpi * exp(-square(x))); }
+};
+
+struct LGamma : Unary<LGamma> {
+  static constexpr std::string_view title = "lgamma";
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& x) {
+    int sign = 0;  // std::lgamma writes it to a variable that all threads share
+    return static_cast<std::remove_cvref_t<decltype(x)>>(::lgamma_r(static_cast<double>(x), &sign));
+  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, digamma(x)); }
+};
+
+// Bernoulli numbers B₂, B₄, … of the asymptotic series, whose terms from `far` on are beyond float64.
+constexpr double bernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6, -3617.0 / 510, 43867.0 / 798};
+constexpr double far = 12;
+
+/// Abramowitz & Stegun 6.3.5 to go up, 6.3.18 from there, 6.3.7 below 0.
+double digamma_of(double x) {
+  constexpr double pi = std::numbers::pi;
+  if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
+  if (x < 0) {
+    if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
+    return digamma_of(1 - x) - pi / std::tan(pi * (x - std::floor(x)));
+  }
+  if (std::isinf(x)) return x;
+  double result = 0;
+  for (; x < far; ++x) result -= 1 / x;
+  const double inverse = 1 / (x * x);
+  double power = inverse;
+  result += std::log(x) - 0.5 / x;
+  for (int k = 1; k <= 9; ++k, power *= inverse) result -= bernoulli[k - 1] / (2 * k) * power;
+  return result;
+}
+
+/// (-1)ⁿ⁺¹ n! Σ 1/(x + k)ⁿ⁺¹, the tail by Euler and Maclaurin (Abramowitz & Stegun 6.4.10 and 6.4.11).
+double polygamma_of(std::int64_t n, double x) {
+  if (n == 0) return digamma_of(x);
+  if (n == 1 && x < 0 && x != std::floor(x)) {  // reflected
+    const double sine = std::sin(std::numbers::pi * (x - std::floor(x)));
+    return std::numbers::pi * std::numbers::pi / (sine * sine) - polygamma_of(1, 1 - x);
+  }
+  if (!(x > 0)) return x == 0 ? std::numeric_limits<double>::infinity() * (n % 2 ? 1 : -1) : std::numeric_limits<double>::quiet_NaN();
+  const auto order = static_cast<double>(n);
+  const double high = far + order;
+  double sum = 0;
+  for (; x < high; ++x) sum += std::pow(x, -order - 1);
+  double tail = std::pow(x, -order) / order + std::pow(x, -order - 1) / 2;
+  double factor = (order + 1) / 2 * std::pow(x, -order - 2);  // (n + 2k - 1)! / (n! (2k)!) / xⁿ⁺²ᵏ
+  for (int k = 1; k <= 9; ++k) {
+    tail += bernoulli[k - 1] * factor;
+    factor *= (order + 2 * k) * (order + 2 * k + 1) / ((2.0 * k + 1) * (2.0 * k + 2)) / (x * x);
+  }
+  return (n % 2 ? 1 : -1) * std::tgamma(order + 1) * (sum + tail);
+}
+
+struct Digamma : Unary<Digamma> {
+  static constexpr std::string_view title = "digamma";
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& x) { return static_cast<std::remove_cvref_t<decltype(x)>>(digamma_of(static_cast<double>(x))); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, polygamma(1, x)); }
+};
+
+/// The order comes as an operand, a number.
+struct Polygamma : Binary<Polygamma> {
+  static constexpr std::string_view title = "polygamma";
+  static constexpr bool integral = false;
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& n, const auto& x) {
+    return static_cast<std::remove_cvref_t<decltype(x)>>(polygamma_of(static_cast<std::int64_t>(n), static_cast<double>(x)));
+  }
+  static Tensor rule_a(const Tensor&, const Tensor&, const Tensor&, const Tensor&) { return {}; }
+  static Tensor rule_b(const Tensor& g, const Tensor& n, const Tensor& x, const Tensor&) {
+    const Tensor inputs[] = {n + 1, x};
+    return scale(g, record(shared_op<Polygamma>(), inputs, x.shape(), x.dtype()));
+  }
+};
+
+struct Softplus : Unary<Softplus> {
+  static constexpr std::string_view title = "softplus";
+  static constexpr bool costly = true;
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    return xsimd::log1p(xsimd::exp(-xsimd::abs(x))) + choose(x > T(0), x, choose(is_nan(x), x, T(0)));
+  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, sigmoid(x)); }
+};
+
+struct LogAddExp : Binary<LogAddExp> {
+  static constexpr std::string_view title = "logaddexp";
+  static constexpr bool integral = false;
+  static constexpr bool costly = true;
+  static auto kernel(const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(a)>;
+    const auto larger = choose(a > b, a, b);
+    const auto distance = choose(a == b, T(0), -xsimd::abs(a - b));  // two infinities have none
+    return larger + xsimd::log1p(xsimd::exp(distance));
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    const Tensor infinite = logical_and(a == b, abs(a) == std::numeric_limits<double>::infinity());
+    return scale(g, sigmoid(where(infinite, 0, a - b)));
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
+};
+
+struct XLogY : Binary<XLogY> {
+  static constexpr std::string_view title = "xlogy";
+  static constexpr bool integral = false;
+  static constexpr bool costly = true;
+  static auto kernel(const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(a)>;
+    const auto value = a * xsimd::log(b);
+    return choose(a == T(0), choose(is_nan(b), b, T(0)), value);
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return scale(g, where(logical_and(a == 0, b <= 0), 0, log(b)));
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, where(a == 0, 0, a / b)); }
+};
+
+/// Of whole numbers: INT64_MIN by -1 has no quotient, but a remainder.
+template <class T, class F>
+T integer_remainder(T a, T b, F sign_of) {
+  if (b == 0 || b == -1) return 0;
+  const T rest = a % b;
+  return rest != 0 && sign_of(rest, b) ? rest + b : rest;
+}
+
+struct FMod : Binary<FMod> {
+  static constexpr std::string_view title = "fmod";
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(a)>;
+    if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
+    else if constexpr (std::is_same_v<T, bool>) return false;
+    else return integer_remainder(a, b, [](T, T) { return false; });
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -trunc(a / b)); }
+};
+
+struct Remainder : Binary<Remainder> {
+  static constexpr std::string_view title = "remainder";
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(a)>;
+    if constexpr (std::is_floating_point_v<T>) {
+      const T rest = std::fmod(a, b);
+      return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return false;
+    } else {
+      return integer_remainder(a, b, [](T rest, T divisor) { return (rest < 0) != (divisor < 0); });
+    }
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -floor(a / b)); }
+};
+
+#define XGRAD_ROUNDING(type, function, batch)                                                          \
+  struct type : Unary<type> {                                                                          \
+    static constexpr std::string_view title = function;                                                \
+    static constexpr bool integral = true;                                                             \
+    static auto kernel(const auto& x) {                                                                \
+      if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(x)>>) return x;                    \
+      else return batch(x);                                                                            \
+    }                                                                                                  \
+    static Tensor rule(const Tensor&, const Tensor&, const Tensor&) { return {}; }                     \
+  }
+XGRAD_ROUNDING(Floor, "floor", xsimd::floor);
+XGRAD_ROUNDING(Ceil, "ceil", xsimd::ceil);
+XGRAD_ROUNDING(Round, "round", xsimd::nearbyint);
+XGRAD_ROUNDING(Trunc, "trunc", xsimd::trunc);
+#undef XGRAD_ROUNDING
+
+/// As binary, but an int64 divisor of 0 is refused at the call.
+template <class O>
+Tensor remainder_of(const Operand& a, const Operand& b) {
+  a.check(O::title);
+  b.check(O::title);
+  const DType dtype = common_dtype(a, b);
+  if (!is_floating(dtype)) {
+    const Tensor divisor = b.to(DType::int64);
+    const std::int64_t* values = divisor.data<std::int64_t>();
+    if (std::find(values, values + divisor.size(), 0) != values + divisor.size())
+      throw std::domain_error(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
+  }
+  const DType wide = dtype == DType::bool_ ? DType::int64 : dtype;
+  return binary<O>(a, b, wide, wide);
+}
+
+}  // namespace
+}  // namespace detail
+
+using namespace detail;
+
+Tensor erfc(const Tensor& x) { return unary<Erfc>(x); }
+Tensor lgamma(const Tensor& x) { return unary<LGamma>(x); }
+Tensor digamma(const Tensor& x) { return unary<Digamma>(x); }
+Tensor polygamma(std::int64_t n, const Tensor& x) {
+  check_defined("polygamma", x);
+  if (n < 0) throw std::invalid_argument("polygamma: the order is " + std::to_string(n) + "; it must be at least 0");
+  const DType dtype = to_floating(x.dtype());
+  return binary<Polygamma>(static_cast<double>(n), x, dtype, dtype);
+}
+Tensor softplus(const Tensor& x) { return unary<Softplus>(x); }
+Tensor logaddexp(const Operand& a, const Operand& b) { return binary<LogAddExp>(a, b); }
+Tensor xlogy(const Operand& a, const Operand& b) { return binary<XLogY>(a, b); }
+Tensor fmod(const Operand& a, const Operand& b) { return remainder_of<FMod>(a, b); }
+Tensor remainder(const Operand& a, const Operand& b) { return remainder_of<Remainder>(a, b); }
+Tensor floor(const Tensor& x) { return unary<Floor>(x); }
+Tensor ceil(const Tensor& x) { return unary<Ceil>(x); }
+Tensor round(const Tensor& x) { return unary<Round>(x); }
+Tensor trunc(const Tensor& x) { return unary<Trunc>(x); }
+
+Tensor sinc(const Tensor& x) {
+  check_defined("sinc", x);
+  const Tensor u = x * std::numbers::pi, near = abs(u) < 0.5;
+  // Σ (-1)ᵏ u²ᵏ / (2k + 1)!, in which derivatives at 0 are those of a polynomial.
+  const Tensor v = square(where(near, u, 0));
+  Tensor series = v * (1 / 355687428096000.0);
+  for (const double factorial : {1307674368000.0, 6227020800.0, 39916800.0, 362880.0, 5040.0, 120.0, 6.0}) series = v * (1 / factorial - series);
+  const Tensor away = where(near, 1, u);
+  return where(near, 1 - series, sin(away) / away);
+}
+
+Tensor copysign(const Operand& a, const Operand& b) {
+  check_operands("copysign", {&a, &b});
+  const DType dtype = to_floating(common_dtype(a, b));
+  const Tensor sign_of = b.to(dtype).detach();
+  const Tensor negative = logical_or(sign_of < 0, logical_and(sign_of == 0, 1 / sign_of < 0));
+  return abs(a.to(dtype)) * where(negative, -1, 1).to(dtype);
+}
+
+Tensor lerp(const Operand& a, const Operand& b, const Operand& w) {
+  check_operands("lerp", {&a, &b, &w});
+  const DType dtype = to_floating(common_dtype({&a, &b, &w}));
+  const Tensor start = a.to(dtype);
+  return start + w.to(dtype) * (b.to(dtype) - start);
+}
+
+Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std::optional<double> neginf) {
+  check_defined("nan_to_num", x);
+  if (!is_floating(x.dtype())) return x;
+  const double largest = x.dtype() == DType::float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Tensor finite = where(x == infinity, posinf.value_or(largest), where(x == -infinity, neginf.value_or(-largest), x));
+  return where(x == x, finite, nan);
+}
+
+Tensor isnan(const Tensor& x) {
+  check_defined("isnan", x);
+  return not_equal(x, x);
+}
+Tensor isinf(const Tensor& x) {
+  check_defined("isinf", x);
+  return is_floating(x.dtype()) ? equal(abs(x), std::numeric_limits<double>::infinity()) : not_equal(x, x);
+}
+Tensor isfinite(const Tensor& x) {
+  check_defined("isfinite", x);
+  return is_floating(x.dtype()) ? less(abs(x), std::numeric_limits<double>::infinity()) : equal(x, x);
+}
+Tensor logical_and(const Operand& a, const Operand& b) {
+  check_operands("logical_and", {&a, &b});
+  return where(a.to(DType::bool_), b.to(DType::bool_), false);
+}
+Tensor logical_or(const Operand& a, const Operand& b) {
+  check_operands("logical_or", {&a, &b});
+  return where(a.to(DType::bool_), true, b.to(DType::bool_));
+}
+Tensor logical_xor(const Operand& a, const Operand& b) {
+  check_operands("logical_xor", {&a, &b});
+  return not_equal(a.to(DType::bool_), b.to(DType::bool_));
+}
+Tensor logical_not(const Tensor& x) {
+  check_defined("logical_not", x);
+  return equal(x.to(DType::bool_), false);
+}
+
+}  // namespace xgrad
