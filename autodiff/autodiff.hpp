@@ -9,9 +9,15 @@
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/linalg.hpp>
+#include <autodiff/ops/products.hpp>
+#include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/scan.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/sort.hpp>
 #include <autodiff/ops/special.hpp>
+#include <autodiff/ops/statistics.hpp>
+#include <autodiff/ops/update.hpp>
 #include <autodiff/random.hpp>
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>

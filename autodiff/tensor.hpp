@@ -42,6 +42,8 @@ Tensor make_leaf(Shape shape, DType dtype, const F& fill);
 template <class E>
 concept XtExpression = xt::is_xexpression<E>::value && Number<typename E::value_type>;
 
+class At;
+
 /// One entry of `Tensor::slice`: an index, or xtensor's `range`, `all`, `newaxis`, `ellipsis`.
 class Slice {
  public:
@@ -166,6 +168,12 @@ class Tensor {
   Tensor slice(S... slices) const {
     return slice(std::vector<Slice>{Slice(slices)...});
   }
+  /// A part that `set` and `add` make a changed tensor of, as JAX's x.at[…]: see ops/update.hpp.
+  template <class... S>
+    requires(std::constructible_from<Slice, S> && ...)
+  At at(S... slices) const;
+  /// The same of rows, by a vector of int64 indices, or of elements, by a bool mask.
+  At at(const Tensor& selector) const;
 
   // Members for what is most often chained; see ops/ for the functions.
   Tensor reshape(const Shape& shape) const;

@@ -199,6 +199,10 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
 
 }  // namespace
 
+Tensor detail::take_along_axis_unchecked(const Tensor& x, const Tensor& indices, std::int64_t axis) {
+  return take_along_axis_checked(x, indices, static_cast<std::size_t>(axis));
+}
+
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take", x, indices, axis);
   Shape shape = x.shape();

@@ -54,21 +54,23 @@ struct Extreme final : detail::Reduction {
   }
 };
 
-struct ArgMax final : detail::Reduction {
+template <class Order>
+struct ArgExtreme final : detail::Reduction {
   using Reduction::Reduction;
-  std::string_view name() const override { return "argmax"; }
+  static constexpr std::string_view op_name = std::is_same_v<Order, detail::Larger> ? "argmax" : "argmin";
+  std::string_view name() const override { return op_name; }
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
     dispatch(inputs[0].dtype,
-             [&]<class T>(T) { argmax(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data)); });
+             [&]<class T>(T) { indices(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data)); });
   }
 
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
 
  private:
   template <class T>
-  static void argmax(const T* x, const detail::ReducedExtents& extents, std::int64_t* out) {
+  static void indices(const T* x, const detail::ReducedExtents& extents, std::int64_t* out) {
     const auto [outer, reduced, inner] = extents;
     if (inner == 1) {
       for (std::size_t i = 0; i < outer; ++i) out[i] = row(x + i * reduced, reduced);
@@ -81,7 +83,7 @@ struct ArgMax final : detail::Reduction {
 
   template <class T>
   static std::int64_t row(const T* x, std::size_t n) {
-    const T best = detail::extreme_row<detail::Larger>(x, n);
+    const T best = detail::extreme_row<Order>(x, n);
     std::size_t i = 0;
     if (best != best) {
       while (x[i] == x[i]) ++i;
@@ -98,7 +100,7 @@ struct ArgMax final : detail::Reduction {
     for (std::size_t row = 1; row < rows; ++row) {
       x += n;
       for (std::size_t j = 0; j < n; ++j) {
-        const bool better = (x[j] > best[j]) | ((x[j] != x[j]) & (best[j] == best[j]));
+        const bool better = Order::before(x[j], best[j]) | ((x[j] != x[j]) & (best[j] == best[j]));
         best[j] = better ? x[j] : best[j];
         out[j] = better ? static_cast<std::int64_t>(row) : out[j];
       }
@@ -121,6 +123,15 @@ Tensor extreme(const Tensor& x, const Axes& axes, bool keepdims) {
   AxisList normalized = axes.normalize(op, x.shape());
   check_not_empty(op, x, normalized);
   return detail::reduce<Extreme<Order>>(x, std::move(normalized), keepdims, x.dtype());
+}
+
+template <class Order>
+Tensor arg_extreme(const Tensor& x, std::int64_t axis, bool keepdims) {
+  constexpr std::string_view op = ArgExtreme<Order>::op_name;
+  detail::check_defined(op, x);
+  AxisList axes{normalize_axis(op, axis, x.shape())};
+  check_not_empty(op, x, axes);
+  return detail::reduce<ArgExtreme<Order>>(x, std::move(axes), keepdims, DType::int64);
 }
 
 }  // namespace
@@ -161,11 +172,9 @@ Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<de
 
 Tensor min(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Smaller>(x, axes, keepdims); }
 
-Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims) {
-  detail::check_defined("argmax", x);
-  AxisList axes{normalize_axis("argmax", axis, x.shape())};
-  check_not_empty("argmax", x, axes);
-  return detail::reduce<ArgMax>(x, std::move(axes), keepdims, DType::int64);
-}
+Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Larger>(x, axis, keepdims); }
+Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Smaller>(x, axis, keepdims); }
+Tensor argmax(const Tensor& x) { return argmax(flatten(x), 0); }
+Tensor argmin(const Tensor& x) { return argmin(flatten(x), 0); }
 
 }  // namespace xgrad

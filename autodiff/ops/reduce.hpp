@@ -22,6 +22,11 @@ Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
 /// Index of the largest along one axis, the first at a tie; int64, no gradient. NaN counts as the largest.
 /// Throws std::invalid_argument over nothing.
 Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims = false);
+/// Index of the smallest, as `argmax`.
+Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdims = false);
+/// The same of the flattened tensor.
+Tensor argmax(const Tensor& x);
+Tensor argmin(const Tensor& x);
 
 /// y = eˣ / Σ eˣ along an axis, without overflow; float64 of int64 and bool. NaN for a row of -inf.
 /// Of a cotangent g: y·(g - Σ g·y).

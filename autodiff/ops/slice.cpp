@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/slice.hpp>
 #include <autodiff/tape.hpp>
 #include <cstring>
 #include <stdexcept>
@@ -86,11 +87,7 @@ void resolve(const Slice& slice, std::int64_t extent, std::int64_t& first, std::
   if (size <= 1) step = 1;  // never taken, and may be too large to multiply
 }
 
-}  // namespace
-
-Tensor Tensor::slice(const std::vector<Slice>& slices) const {
-  detail::check_defined("slice", *this);
-  const Shape& source = shape();
+Selection select(const Shape& source, const std::vector<Slice>& slices) {
   std::size_t consumed = 0;
   bool ellipsis = false;
   for (const Slice& slice : slices) {
@@ -137,7 +134,19 @@ Tensor Tensor::slice(const std::vector<Slice>& slices) const {
       }
     }
   while (axis < source.size()) keep_all();
+  return selection;
+}
 
+}  // namespace
+
+Tensor detail::embed_slice(const Tensor& values, const Tensor& x, const std::vector<Slice>& slices) {
+  return embed(values, select(x.shape(), slices));
+}
+
+Tensor Tensor::slice(const std::vector<Slice>& slices) const {
+  detail::check_defined("slice", *this);
+  const Shape& source = shape();
+  Selection selection = select(source, slices);
   if (selection.shape == source && std::is_sorted(selection.axes.begin(), selection.axes.end()) &&
       std::all_of(selection.steps.begin(), selection.steps.end(), [](std::int64_t step) { return step == 1; }))
     return *this;  // everything, as it is

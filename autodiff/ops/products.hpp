@@ -1,0 +1,33 @@
+// Products of vectors and tensors, through `matmul` and so BLAS; differentiable to any order. All throw std::invalid_argument,
+// naming the function and the shapes, when extents do not agree.
+#pragma once
+
+#include <autodiff/tensor.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace xgrad {
+
+/// NumPy's dot: of vectors Σ aᵢbᵢ, of matrices their product; else the sum over a's last axis and b's last but one. A scalar
+/// multiplies.
+Tensor dot(const Tensor& a, const Tensor& b);
+/// The sum over the last axis of both. A scalar multiplies.
+Tensor inner(const Tensor& a, const Tensor& b);
+/// aᵢbⱼ of all elements of a and of b.
+Tensor outer(const Tensor& a, const Tensor& b);
+/// The sum over the last `axes` axes of a and the first of b.
+Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes = 2);
+/// The sum over pairs of axes; what is left of a comes first.
+Tensor tensordot(const Tensor& a, const Tensor& b, const std::vector<std::int64_t>& a_axes, const std::vector<std::int64_t>& b_axes);
+/// Kronecker's product: blocks aᵢⱼ·b. Missing axes at the front count as 1.
+Tensor kron(const Tensor& a, const Tensor& b);
+/// a × b of vectors of 3 along the last axis; the others broadcast.
+Tensor cross(const Tensor& a, const Tensor& b);
+/// The sum of products that subscripts spell out, as NumPy's: "ij,jk->ik". Letters stand for axes; those not in the output are
+/// summed over; one given twice in an operand is its diagonal; "..." stands for axes that broadcast; without "->" the output has the
+/// letters that come once, in alphabetic order. Several operands are multiplied two at a time, next the pair whose product has
+/// the fewest elements. Throws std::invalid_argument, quoting the subscripts, when they are not valid or do not fit the shapes.
+Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands);
+
+}  // namespace xgrad

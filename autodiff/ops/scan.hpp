@@ -1,0 +1,15 @@
+// Running reductions along an axis. All throw std::invalid_argument for an axis out of range.
+#pragma once
+
+#include <autodiff/tensor.hpp>
+
+namespace xgrad {
+
+/// yᵢ = Σ xⱼ, j <= i; int64 of bool. Of a cotangent g: the sums from the end.
+Tensor cumsum(const Tensor& x, std::int64_t axis);
+/// yᵢ = Π xⱼ, j <= i; int64 of bool. Derivatives are right where elements are 0.
+Tensor cumprod(const Tensor& x, std::int64_t axis);
+/// yᵢ = ln Σ eˣⱼ, j <= i, without overflow; float64 of int64 and bool.
+Tensor logcumsumexp(const Tensor& x, std::int64_t axis);
+
+}  // namespace xgrad

@@ -1,0 +1,97 @@
+#include <autodiff/ops/create.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/statistics.hpp>
+#include <autodiff/ops/special.hpp>
+#include <autodiff/tape.hpp>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+double count_of(const Tensor& x, const AxisList& axes) {
+  double n = 1;
+  for (const std::int64_t axis : axes) n *= static_cast<double>(x.shape(axis));
+  return n;
+}
+
+Tensor floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(DType::float64); }
+
+/// √x for x >= 0 whose derivatives at 0 are 0 rather than infinite.
+Tensor flat_root(const Tensor& x) { return where(x == 0, zeros({}, x.dtype()), sqrt(x)); }
+
+}  // namespace
+
+Tensor prod(const Tensor& x, const Axes& axes, bool keepdims) {
+  detail::check_defined("prod", x);
+  const AxisList reduced = axes.normalize("prod", x.shape());
+  // The reduced axes as one, halved until one element is left: products of others are then products of partial products.
+  std::vector<std::int64_t> order;
+  Shape lines, result;
+  for (std::int64_t i = 0, next = 0; i < static_cast<std::int64_t>(x.dim()); ++i) {
+    const bool is_reduced = next < static_cast<std::int64_t>(reduced.size()) && reduced[static_cast<std::size_t>(next)] == i;
+    if (is_reduced) ++next;
+    else {
+      order.push_back(i);
+      lines.push_back(x.shape(i));
+    }
+    if (!is_reduced) result.push_back(x.shape(i));
+    else if (keepdims) result.push_back(1);
+  }
+  order.insert(order.end(), reduced.begin(), reduced.end());
+  const auto n = static_cast<std::int64_t>(count_of(x, reduced));
+  lines.insert(lines.begin(), n);
+  const DType dtype = x.dtype() == DType::bool_ ? DType::int64 : x.dtype();
+  if (n == 0) return ones(result, dtype);
+  Shape flat(lines.begin() + 1, lines.end());
+  flat.push_back(n);
+  Tensor terms = reshape(transpose(x.to(dtype), order), flat);
+  for (std::int64_t length = n; length > 1;) {
+    const std::int64_t half = length / 2;
+    const auto part = [&](std::int64_t first, std::int64_t last) { return terms.slice(xt::ellipsis(), xt::range(first, last)); };
+    const Tensor pairs = part(0, half) * part(half, 2 * half);
+    terms = length % 2 ? concatenate({pairs, part(2 * half, length)}, -1) : pairs;
+    length = half + length % 2;
+  }
+  return reshape(terms, result);
+}
+
+Tensor var(const Tensor& x, const Axes& axes, double ddof, bool keepdims) {
+  detail::check_defined("var", x);
+  const Tensor input = floating(x);
+  const double n = count_of(x, axes.normalize("var", x.shape()));
+  return sum(square(input - mean(input, axes, true)), axes, keepdims) / std::max(n - ddof, 0.0);
+}
+
+Tensor stddev(const Tensor& x, const Axes& axes, double ddof, bool keepdims) {
+  detail::check_defined("stddev", x);
+  return flat_root(var(x, axes, ddof, keepdims));
+}
+
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdims) {
+  detail::check_defined("norm", x);
+  if (std::isnan(p)) throw std::invalid_argument("norm: the order is NaN");
+  const Tensor input = floating(x);
+  if (p == 2) return flat_root(sum(square(input), axes, keepdims));
+  if (p == 1) return sum(abs(input), axes, keepdims);
+  if (p == std::numeric_limits<double>::infinity()) return max(abs(input), axes, keepdims);
+  if (p == -std::numeric_limits<double>::infinity()) return min(abs(input), axes, keepdims);
+  if (p == 0) return sum(input != 0, axes, keepdims).to(input.dtype());
+  const Tensor total = sum(power(abs(input), p), axes, keepdims);
+  return where(total == 0, zeros({}, input.dtype()), power(total, 1 / p));
+}
+
+Tensor any(const Tensor& x, const Axes& axes, bool keepdims) {
+  detail::check_defined("any", x);
+  return sum(x.to(DType::bool_), axes, keepdims) > 0;
+}
+
+Tensor all(const Tensor& x, const Axes& axes, bool keepdims) {
+  detail::check_defined("all", x);
+  return sum(logical_not(x), axes, keepdims) == 0;
+}
+
+}  // namespace xgrad

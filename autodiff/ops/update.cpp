@@ -1,0 +1,73 @@
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/create.hpp>
+#include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/index.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/slice.hpp>
+#include <autodiff/ops/update.hpp>
+#include <autodiff/tape.hpp>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+/// The value in the part's shape and x's dtype, to which it must fit.
+Tensor fitted(const Tensor& x, const Operand& value, const Shape& part) {
+  value.check("at");
+  const Tensor tensor = value.to(x.dtype());
+  if (broadcast_shapes("at", tensor.shape(), part) != part)
+    throw std::invalid_argument("at: a value of shape " + to_string(tensor.shape()) + " for a part of shape " + to_string(part));
+  return broadcast_to(tensor, part);
+}
+
+Shape rows_shape(const Tensor& x, std::int64_t rows) {
+  Shape shape = x.shape();
+  shape[0] = rows;
+  return shape;
+}
+
+}  // namespace
+
+At::At(const Tensor& x, std::vector<Slice> slices) : x_(x), slices_(std::move(slices)) { detail::check_defined("at", x); }
+
+At::At(const Tensor& x, const Tensor& selector) : x_(x), selector_(selector) {
+  detail::check_defined("at", x);
+  detail::check_defined("at", selector);
+  if (selector.dtype() == DType::bool_) {
+    if (broadcast_shapes("at", x.shape(), selector.shape()) != x.shape())
+      throw std::invalid_argument("at: a mask of shape " + to_string(selector.shape()) + " for shape " + to_string(x.shape()));
+  } else if (selector.dtype() != DType::int64 || selector.dim() != 1 || x.dim() == 0) {
+    throw std::invalid_argument("at: a selector of shape " + to_string(selector.shape()) + " and dtype " + std::string(name_of(selector.dtype())) +
+                                " for shape " + to_string(x.shape()) + "; give slices, a bool mask, or a vector of int64 indices of the first axis");
+  }
+}
+
+Tensor At::set(const Operand& value) const {
+  if (!selector_.defined()) {
+    const Tensor part = x_.slice(slices_), whole = ones(part.shape(), DType::bool_);
+    return where(detail::embed_slice(whole, x_, slices_), detail::embed_slice(fitted(x_, value, part.shape()), x_, slices_), x_);
+  }
+  if (selector_.dtype() == DType::bool_) return where(selector_, fitted(x_, value, x_.shape()), x_);
+  const Tensor values = fitted(x_, value, rows_shape(x_, selector_.size()));
+  take(x_, selector_, 0);  // checks the indices
+  // For each row the last index that names it.
+  const std::int64_t* indices = selector_.data<std::int64_t>();
+  const std::int64_t rows = x_.shape()[0];
+  std::vector<std::int64_t> last(static_cast<std::size_t>(rows), -1);
+  for (std::int64_t i = 0; i < selector_.size(); ++i) last[static_cast<std::size_t>(indices[i] < 0 ? indices[i] + rows : indices[i])] = i;
+  if (selector_.size() == 0) return x_;
+  const Tensor from = detail::make_leaf_copy({rows}, DType::int64, last.data());
+  Shape column(x_.dim(), 1);
+  column[0] = rows;
+  return where(reshape(from >= 0, column), take(values, maximum(from, 0), 0), x_);
+}
+
+Tensor At::add(const Operand& value) const {
+  if (!selector_.defined()) return x_ + detail::embed_slice(fitted(x_, value, x_.slice(slices_).shape()), x_, slices_);
+  if (selector_.dtype() == DType::bool_) return where(selector_, x_ + fitted(x_, value, x_.shape()), x_);
+  return index_add(x_, selector_, fitted(x_, value, rows_shape(x_, selector_.size())), 0);
+}
+
+At Tensor::at(const Tensor& selector) const { return At(*this, selector); }
+
+}  // namespace xgrad
