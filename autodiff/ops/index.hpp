@@ -21,10 +21,4 @@ Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source,
 /// `n` classes as rows of 0 and 1: shape (…, n).  Throws std::out_of_range for an index outside 0 … n-1.
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype = DType::float32);
 
-namespace detail {
-
-/// `take_along_axis` by indices that an op made, which need no check and are not computed ahead.
-Tensor take_along_axis_unchecked(const Tensor& x, const Tensor& indices, std::int64_t axis);
-
-}  // namespace detail
 }  // namespace xgrad

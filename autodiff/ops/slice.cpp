@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/ops/slice.hpp>
+#include <autodiff/ops/indexing.hpp>
 #include <autodiff/tape.hpp>
 #include <cstring>
 #include <stdexcept>

@@ -3,6 +3,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
+#include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/sort.hpp>

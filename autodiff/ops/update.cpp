@@ -3,7 +3,7 @@
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/ops/slice.hpp>
+#include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/update.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
@@ -28,7 +28,10 @@ Shape rows_shape(const Tensor& x, std::int64_t rows) {
 
 }  // namespace
 
-At::At(const Tensor& x, std::vector<Slice> slices) : x_(x), slices_(std::move(slices)) { detail::check_defined("at", x); }
+At::At(const Tensor& x, std::vector<Slice> slices) : x_(x), slices_(std::move(slices)) {
+  detail::check_defined("at", x);
+  x.slice(slices_);  // checks them
+}
 
 At::At(const Tensor& x, const Tensor& selector) : x_(x), selector_(selector) {
   detail::check_defined("at", x);

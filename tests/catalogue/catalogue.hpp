@@ -60,7 +60,10 @@ Tensor tensor(const Plain& values, DType dtype = DType::float64);
 std::vector<Row> elementwise_rows();
 std::vector<Row> special_rows();
 std::vector<Row> reduction_rows();
+std::vector<Row> statistics_rows();
 std::vector<Row> shape_rows();
+std::vector<Row> rearrange_rows();
+std::vector<Row> product_rows();
 std::vector<Row> index_rows();
 
 }  // namespace xgrad::catalogue

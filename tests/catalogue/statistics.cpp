@@ -1,0 +1,115 @@
+#include <cmath>
+#include <limits>
+#include <tests/catalogue/fold.hpp>
+
+namespace xgrad::catalogue {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+double variance(const std::vector<double>& x, double ddof) {
+  long double mean = 0, sum = 0;
+  for (const double v : x) mean += v;
+  mean /= static_cast<long double>(x.size());
+  for (const double v : x) sum += (v - mean) * (v - mean);
+  return static_cast<double>(sum / (static_cast<long double>(x.size()) - ddof));
+}
+double product(const std::vector<double>& x) {
+  long double result = 1;
+  for (const double v : x) result *= v;
+  return static_cast<double>(result);
+}
+double p_norm(const std::vector<double>& x, double p) {
+  long double sum = 0;
+  for (const double v : x) sum += std::pow(std::abs(static_cast<long double>(v)), p);
+  return static_cast<double>(std::pow(sum, 1 / static_cast<long double>(p)));
+}
+double middle(std::vector<double> x) {
+  std::sort(x.begin(), x.end());
+  return x.size() % 2 ? x[x.size() / 2] : (x[x.size() / 2 - 1] + x[x.size() / 2]) / 2;
+}
+
+/// Along the middle axis of three, element by element of what `f` makes of the values so far.
+Plain running(const Plain& x, const Fold& f) {
+  Plain result = x;
+  const std::int64_t n = x.shape[1], inner = x.shape[2];
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.values.size()); ++i) {
+    std::vector<double> so_far;
+    const std::int64_t start = i / (n * inner) * n * inner + i % inner;
+    for (std::int64_t at = start; at <= i; at += inner) so_far.push_back(x.values[static_cast<std::size_t>(at)]);
+    result.values[static_cast<std::size_t>(i)] = f(so_far);
+  }
+  return result;
+}
+
+Row scan(std::string name, Tensor (*f)(const Tensor&, std::int64_t), const Fold& fold, double ulps, std::vector<Edge> edges) {
+  return {.name = name,
+          .function = name,
+          .apply = [f](const std::vector<Tensor>& x) { return f(x[0], x[0].dim() == 3 ? 1 : 0); },
+          .domains = {{}},
+          .shapes = {{{2, 5, 3}}, {{1, 1, 1}}, {{2, 20, 7}}, {{2, 0, 3}}},
+          .reference = [fold](const std::vector<Plain>& x) { return running(x[0], fold); },
+          .ulps = ulps,
+          .edges = std::move(edges)};
+}
+
+Plain vector(std::vector<double> x) { return {{static_cast<std::int64_t>(x.size())}, std::move(x)}; }
+Plain number(double x) { return {{}, {x}}; }
+
+}  // namespace
+
+std::vector<Row> statistics_rows() {
+  std::vector<Row> rows;
+  add_ways(rows, "prod", prod, product, true, 16,
+           {{"with one zero", {vector({2, 0, 3})}, number(0), {{0, 6, 0}}}, {"with two zeros", {vector({0, 0, 3})}, number(0), {{0, 0, 0}}},
+            {"of nothing is 1", {{{0}, {}}}, number(1)}});
+  add_ways(rows, "var", [](const Tensor& x, const Axes& axes, bool keepdims) { return var(x, axes, 0, keepdims); },
+           [](const std::vector<double>& x) { return variance(x, 0); }, true, 16, {{"of equal elements", {vector({2, 2})}, number(0), {{0, 0}}}, {"of nothing", {{{0}, {}}}, number(nan)}});
+  add_ways(rows, "any", any, [](const std::vector<double>& x) { return double(std::any_of(x.begin(), x.end(), [](double v) { return v != 0; })); }, true, 0,
+           {{"of zeros", {vector({0, 0})}, number(0)}, {"of one", {vector({0, 1})}, number(1)}});
+  add_ways(rows, "all", all, [](const std::vector<double>& x) { return double(std::all_of(x.begin(), x.end(), [](double v) { return v != 0; })); }, true, 0,
+           {{"with a zero", {vector({1, 0})}, number(0)}});
+  add_ways(rows, "median", median, middle, false, 2,
+           {{"of an odd number", {vector({3, 1, 2})}, number(2), {{0, 0, 1}}}, {"of an even number", {vector({4, 1, 3, 2})}, number(2.5), {{0, 0, 0.5, 0.5}}},
+            {"NaN wins", {vector({1, nan, 2})}, number(nan)}});
+  for (Row& row : rows) {
+    if (row.function == "any" || row.function == "all") row.orders = 0;
+    if (row.function == "prod") row.domains = {{0.5, 1.5}};
+    if (row.function == "var") std::erase_if(row.shapes, [](const auto& shapes) { return size_of(shapes[0]) == 0; });
+  }
+  const auto add = [&](std::string name, std::string function, TensorFunction f, const Fold& fold_of, std::vector<std::int64_t> axes, bool keepdims, std::vector<Edge> edges = {}) {
+    rows.push_back({.name = std::move(name), .function = std::move(function), .apply = std::move(f), .domains = {{-2, 2, {0}}},
+                    .shapes = {{{2, 3, 4}}, {{5, 2, 7}}}, .reference = [=](const std::vector<Plain>& x) { return fold(x[0], axes, keepdims, fold_of); },
+                    .ulps = 16, .edges = std::move(edges)});
+  };
+  add("varOfASample", "var", [](const std::vector<Tensor>& x) { return var(x[0], 1, 1, true); }, [](const std::vector<double>& x) { return variance(x, 1); }, {1}, true);
+  add("stddev", "stddev", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? stddev(x[0], {0, 2}) : stddev(x[0]); },
+      [](const std::vector<double>& x) { return std::sqrt(variance(x, 0)); }, {0, 2}, false, {{"of equal elements is flat", {vector({2, 2, 2})}, number(0), {{0, 0, 0}}}});
+  add("norm", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 2, {1, 2}) : norm(x[0]); },
+      [](const std::vector<double>& x) { return p_norm(x, 2); }, {1, 2}, false, {{"at 0 is flat", {vector({0, 0})}, number(0), {{0, 0}}}, {"3 and 4", {vector({3, 4})}, number(5), {{0.6, 0.8}}}});
+  add("normOfOrderOne", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], 1, -1, true); }, [](const std::vector<double>& x) { return p_norm(x, 1); }, {2}, true);
+  add("normOfOrderThree", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 3, 1) : norm(x[0], 3); }, [](const std::vector<double>& x) { return p_norm(x, 3); }, {1}, false,
+      {{"at 0 is flat", {vector({0, 0})}, number(0), {{0, 0}}}});
+  add("normOfOrderInfinity", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], infinity, 1); },
+      [](const std::vector<double>& x) { double m = 0; for (const double v : x) m = std::max(m, std::abs(v)); return m; }, {1}, false);
+  rows.push_back(scan("cumsum", cumsum, [](const std::vector<double>& x) { long double s = 0; for (const double v : x) s += v; return static_cast<double>(s); }, 16, {}));
+  rows.push_back(scan("cumprod", cumprod, product, 16,
+                      {{"with one zero", {vector({2, 0, 3})}, vector({2, 0, 0}), {{1, 2 + 6, 0}}}, {"with two zeros", {vector({0, 0, 3})}, vector({0, 0, 0}), {{1, 0, 0}}}}));
+  rows.push_back(scan("logcumsumexp", logcumsumexp, [](const std::vector<double>& x) { long double s = 0; for (const double v : x) s += std::exp(static_cast<long double>(v)); return static_cast<double>(std::log(s)); }, 16,
+                      {{"does not overflow", {vector({1000, 1000})}, vector({1000, 1000 + std::log(2.0)}), {{1.5, 0.5}}}}));
+  for (const bool smallest : {false, true})
+    rows.push_back({.name = smallest ? "argmin" : "argmaxOfAll", .function = smallest ? "argmin" : "argmax",
+                    .apply = [=](const std::vector<Tensor>& x) { return smallest ? argmin(x[0], 1, true) : argmax(x[0]); },
+                    .domains = {{}}, .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}},
+                    .reference =
+                        [=](const std::vector<Plain>& x) {
+                          const Fold least = [](const std::vector<double>& v) { return static_cast<double>(std::min_element(v.begin(), v.end()) - v.begin()); };
+                          const Fold largest = [](const std::vector<double>& v) { return static_cast<double>(std::max_element(v.begin(), v.end()) - v.begin()); };
+                          return smallest ? fold(x[0], {1}, true, least) : fold(x[0], {0, 1, 2}, false, largest);
+                        },
+                    .orders = 0});
+  return rows;
+}
+
+}  // namespace xgrad::catalogue

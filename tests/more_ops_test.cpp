@@ -1,0 +1,123 @@
+// What the catalogue's rows do not say of ops that rearrange, sort, multiply and update: errors, several results, NaN.
+#include <gtest/gtest.h>
+
+#include <autodiff/autodiff.hpp>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <tests/support/throws.hpp>
+#include <tests/support/values.hpp>
+
+using namespace xgrad;
+using namespace xgrad::test;
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+TEST(At, SetReplacesASlice) {
+  const Tensor x = numbered({3, 4});
+  EXPECT_EQ(values(x.at(1).set(0)), (Values{1, 2, 3, 4, 0, 0, 0, 0, 9, 10, 11, 12}));
+  EXPECT_EQ(values(x.at(xt::all(), xt::range(0, 4, 2)).set(Tensor{-1.0, -2.0})), (Values{-1, 2, -2, 4, -1, 6, -2, 8, -1, 10, -2, 12}));
+  EXPECT_EQ(values(x.at(0, 0).add(5)), (Values{6, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_EQ(values(x), counted(12));
+}
+
+TEST(At, TakesIndicesAndMasks) {
+  const Tensor x = numbered({3, 2});
+  EXPECT_EQ(values(x.at(Tensor{2, 0, 2}).set(reshape(numbered({6}) * 10, {3, 2}))), (Values{30, 40, 3, 4, 50, 60}));
+  EXPECT_EQ(values(x.at(Tensor{-1, 0, 2}).add(1)), (Values{2, 3, 3, 4, 7, 8}));
+  EXPECT_EQ(values(x.at(x > 4).set(0)), (Values{1, 2, 3, 4, 0, 0}));
+  EXPECT_EQ(values(x.at(x > 4).add(x)), (Values{1, 2, 3, 4, 10, 12}));
+}
+
+TEST(At, LetsGradientsThroughToBoth) {
+  const auto check = [](const TensorFunction& f) {
+    EXPECT_TRUE(gradcheck(f, {numbered({3, 2}), numbered({2}) * 0.5}));
+    EXPECT_TRUE(gradgradcheck(f, {numbered({3, 2}), numbered({2}) * 0.5}));
+  };
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(1).set(x[1])); });
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(xt::range(0, 2)).add(x[1])); });
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{2, 0, 2}).set(x[1])); });
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{2, 0, 2}).add(x[1])); });
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{true, false}).set(x[1])); });
+}
+
+TEST(At, ReplacesWhatIsNotFinite) {
+  Tensor x = Tensor{1.0, nan, 3.0}.set_requires_grad();
+  const Tensor y = x.at(1).set(2);
+  EXPECT_EQ(values(y), (Values{1, 2, 3}));
+  sum(y * y).backward();
+  EXPECT_EQ(values(x.grad()), (Values{2, 0, 6}));
+}
+
+TEST(At, RefusesWhatDoesNotFit) {
+  const Tensor x = numbered({3, 2});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(1).set(numbered({3})); }, {"at", "(3,)", "(2,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(Tensor{1.0}).set(0); }, {"at", "int64"}));
+  EXPECT_TRUE(throws<std::out_of_range>([&] { x.at(Tensor{3}).set(0); }, {"3", "(3, 2)"}));
+  EXPECT_THROW(x.at(3), std::out_of_range);
+}
+
+TEST(Sort, PutsNaNLastAndKeepsTheOrderOfTies) {
+  EXPECT_EQ(values(argsort(Tensor{nan, 2.0, 1.0, 2.0})), (Values{2, 1, 3, 0}));
+  EXPECT_EQ(values(argsort(Tensor{1.0, 2.0, nan, 2.0}, -1, true)), (Values{2, 1, 3, 0}));
+  const auto [top, indices] = topk(Tensor{3, 9, 5, 9}, 2);
+  EXPECT_EQ(values(top), (Values{9, 9}));
+  EXPECT_EQ(values(indices), (Values{1, 3}));
+  EXPECT_EQ(values(topk(Tensor{3, 9, 5}, 2, 0, false).first), (Values{3, 5}));
+  EXPECT_EQ(values(searchsorted(Tensor{1, 3, 3, 5}, Tensor{3, 0, 9}, true)), (Values{3, 0, 4}));
+  EXPECT_TRUE(throws<std::invalid_argument>([] { topk(ones({3}), 4); }, {"topk", "4", "(3,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([] { median(ones({0})); }, {"median", "(0,)"}));
+}
+
+TEST(Rearrange, RefusesWhatDoesNotFit) {
+  const Tensor x = ones({2, 3});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { split(x, 2, 1); }, {"split", "2", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { pad(x, {{1, 1}, {1, 1}, {1, 1}}); }, {"pad", "3", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { pad(x, {{-1, 0}}); }, {"pad", "negative"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { pad(x, {{0, 3}}, PadMode::reflect); }, {"pad", "short"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { diagonal(x, 0, 1, 1); }, {"diagonal", "twice"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { flip(x, 2); }, {"flip", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { repeat(x, -1, 0); }, {"repeat", "-1"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { tril(ones({2})); }, {"tril", "(2,)"}));
+  EXPECT_EQ(split(x, 3, 1).size(), 3u);
+}
+
+TEST(Einsum, QuotesWhatItRefuses) {
+  const Tensor a = ones({2, 3}), b = ones({3, 4});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ij,jk->ik", {a}); }, {"einsum", "ij,jk->ik", "2 operands"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ij,kj->ik", {a, b}); }, {"einsum", "'j' differ", "(2, 3), (3, 4)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ijk->i", {a}); }, {"einsum", "ijk", "(2, 3)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ij->iz", {a}); }, {"einsum", "no operand"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ij->ii", {a}); }, {"einsum", "twice"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("i1", {a}); }, {"einsum", "'1'"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("ii", {a}); }, {"einsum", "'i'"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { einsum("...i...", {ones({2, 3, 4, 5, 6, 7})}); }, {"einsum", "twice"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { tensordot(a, a, 2 + 1); }, {"tensordot", "3"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { cross(a, b); }, {"cross", "3"}));
+}
+
+TEST(Remainder, RefusesWholeNumbersByZero) {
+  EXPECT_THROW(remainder(Tensor{1, 2}, Tensor{1, 0}), std::domain_error);
+  EXPECT_EQ(values(remainder(Tensor{-7, 7}, 3)), (Values{2, 1}));
+  EXPECT_EQ(values(fmod(Tensor{-7, 7}, 3)), (Values{-1, 1}));
+  EXPECT_THROW(polygamma(-1, ones({1})), std::invalid_argument);
+}
+
+TEST(SecondDerivatives, AreRightWhereFormulasAreNot) {
+  Tensor x = Tensor{0.0}.set_requires_grad();
+  const auto second = [&](const std::function<Tensor(const Tensor&)>& f) {
+    const Tensor first = grad(sum(f(x)), x, {.create_graph = true});
+    return grad(sum(first), x).item();
+  };
+  EXPECT_NEAR(second([](const Tensor& t) { return sinc(t); }), -std::numbers::pi * std::numbers::pi / 3, 1e-12);
+  EXPECT_NEAR(second([](const Tensor& t) { return softplus(t); }), 0.25, 1e-15);
+  EXPECT_NEAR(second([](const Tensor& t) { return logaddexp(t, -t); }), 1, 1e-15);
+  EXPECT_EQ(second([](const Tensor& t) { return norm(concatenate({t, t})); }), 0);
+  EXPECT_EQ(second([](const Tensor& t) { return stddev(concatenate({t, t})); }), 0);
+  // d²/dx² of x·x·(2 + x) at 0 is 4: the product of others, differentiated again.
+  EXPECT_NEAR(second([](const Tensor& t) { return prod(concatenate({t, t, t + 2})); }), 4, 1e-15);
+}
+
+}  // namespace
