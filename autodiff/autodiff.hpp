@@ -21,3 +21,4 @@
 #include <autodiff/random.hpp>
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>
+#include <autodiff/transforms.hpp>

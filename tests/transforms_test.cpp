@@ -1,0 +1,196 @@
+// grad, vjp, jvp, jacobian, hessian, hvp, checkpoint, custom functions, hooks: against closed forms and against each other.
+#include <gtest/gtest.h>
+
+#include <autodiff/autodiff.hpp>
+#include <tests/support/throws.hpp>
+#include <tests/support/values.hpp>
+
+using namespace xgrad;
+using namespace xgrad::test;
+
+namespace {
+
+Tensor cubic(const Tensor& x) { return sum(x * x * x); }
+Tensor mixed(const Tensor& x) { return tanh(matmul(Tensor{{1.0, 2.0, -1.0}, {0.5, -1.0, 3.0}}, x)) * x.slice(xt::range(0, 2)); }
+const Tensor point{0.3, -0.7, 1.1};
+
+TEST(Grad, OfAFunctionIsAFunction) {
+  expect_near(grad(cubic)(point), {0.27, 1.47, 3.63});
+  const auto [value, gradient] = value_and_grad(cubic)(point);
+  EXPECT_NEAR(value.item(), 0.027 - 0.343 + 1.331, 1e-12);
+  expect_near(gradient, {0.27, 1.47, 3.63});
+  EXPECT_FALSE(gradient.requires_grad());
+  EXPECT_FALSE(point.requires_grad());
+}
+
+TEST(Grad, NestsToAnyOrder) {
+  const auto f = [](const Tensor& x) { return sin(x) * x * x; };
+  const auto third = grad(grad(grad(f)));
+  const double x = 0.8;
+  EXPECT_NEAR(third(Tensor(x)).item(), -x * x * std::cos(x) - 6 * x * std::sin(x) + 6 * std::cos(x), 1e-12);
+}
+
+TEST(Grad, CountsATensorGivenTwiceTwice) {
+  const auto f = [](const std::vector<Tensor>& x) { return sum(x[0] * x[0] * x[1]); };
+  const auto parts = grad(f)({point, point});
+  expect_near(parts[0], {2 * 0.09, 2 * 0.49, 2 * 1.21});
+  expect_near(parts[1], {0.09, 0.49, 1.21});
+}
+
+TEST(Grad, IsDifferentiableInWhatAFunctionCaptures) {
+  Tensor w = Tensor{2.0, 3.0}.set_requires_grad();
+  const Tensor slope = grad([&](const Tensor& x) { return sum(w * w * x * x); })(Tensor{1.0, 2.0});  // 2w²x
+  sum(slope).backward();
+  expect_near(w.grad(), {8, 24});
+  EXPECT_FALSE(no_grad([&] { return grad([&](const Tensor& x) { return sum(w * x); })(Tensor{1.0, 2.0}); }).requires_grad());
+}
+
+TEST(Grad, PassesOnWhatComesWithTheValue) {
+  const auto [both, gradient] = value_and_grad([](const Tensor& x) { return std::pair(cubic(x), std::string("seen")); })(point);
+  EXPECT_EQ(both.second, "seen");
+  expect_near(gradient, {0.27, 1.47, 3.63});
+}
+
+TEST(Grad, OfWhatDoesNotDependIsZero) {
+  expect_near(grad([](const Tensor&) { return Tensor(1.0); })(point), {0, 0, 0});
+  expect_near(grad([](const std::vector<Tensor>& x) { return sum(x[1]); })({point, point})[0], {0, 0, 0});
+}
+
+TEST(Grad, RefusesWhatHasNoGradient) {
+  EXPECT_TRUE(throws<std::invalid_argument>([] { grad([](const Tensor& x) { return x * 2; })(point); }, {"grad", "(3,)", "jacobian"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([] { grad([](const Tensor& x) { return sum(x); })(Tensor{1, 2}); }, {"grad", "int64"}));
+}
+
+TEST(Vjp, PullsBackAsOftenAsOneLikes) {
+  const Pullback pullback = vjp([](const std::vector<Tensor>& x) { return mixed(x[0]); }, {point});
+  const Tensor j = jacobian(mixed, point);
+  for (const Tensor& g : {Tensor{1.0, 0.0}, Tensor{0.5, -2.0}})
+    expect_near(pullback.pull(g)[0], values(matmul(g, j)));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { pullback.pull(ones({3})); }, {"vjp", "(3,)", "(2,)"}));
+}
+
+TEST(Jvp, IsTheJacobianTimesTheTangent) {
+  const Tensor tangent{0.2, -1.0, 0.6};
+  const auto [value, along] = jvp([](const std::vector<Tensor>& x) { return mixed(x[0]); }, {point}, {tangent});
+  expect_near(value, values(mixed(point)));
+  expect_near(along, values(matmul(jacobian(mixed, point), tangent)));
+  expect_near(jvp([](const std::vector<Tensor>& x) { return x[0] * 3; }, {point}, {tangent}).second, values(tangent * 3));
+  expect_near(jvp([](const std::vector<Tensor>&) { return ones({2}, DType::float64); }, {point}, {tangent}).second, {0, 0});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { jvp([](const std::vector<Tensor>& x) { return x[0]; }, {point}, {ones({2})}); }, {"jvp", "(2,)"}));
+}
+
+TEST(Jvp, IsDifferentiable) {
+  const auto along = [](const std::vector<Tensor>& x) { return jvp([](const std::vector<Tensor>& t) { return mixed(t[0]); }, {x[0]}, {Tensor{0.2, -1.0, 0.6}}).second; };
+  EXPECT_TRUE(gradcheck(along, {point}));
+}
+
+TEST(Jacobian, IsTheSameByRowsAndByColumns) {
+  const auto wide = [](const Tensor& x) { return concatenate({sin(x), exp(x) * sum(x)}); };  // by columns
+  const Tensor j = jacobian(wide, point);
+  EXPECT_EQ(j.shape(), (Shape{6, 3}));
+  for (std::int64_t row = 0; row < 6; ++row) {
+    const Tensor by_row = grad([&](const Tensor& x) { return wide(x).slice(row); })(point);
+    expect_near(j.slice(row), values(by_row));
+  }
+  EXPECT_EQ(jacobian(mixed, point).shape(), (Shape{2, 3}));
+  EXPECT_EQ(jacobian([](const Tensor& x) { return matmul(x, x); }, ones({2, 2}, DType::float64)).shape(), (Shape{2, 2, 2, 2}));
+  expect_near(jacobian([](const Tensor&) { return ones({2}, DType::float64); }, point), Values(6, 0));
+}
+
+TEST(Hessian, AgreesWithItsProducts) {
+  const auto f = [](const Tensor& x) { return sum(tanh(x) * exp(x * sum(x))); };
+  const Tensor h = hessian(f, point), v{1.0, -0.5, 2.0};
+  EXPECT_EQ(h.shape(), (Shape{3, 3}));
+  expect_near(h, values(transpose(h)), 1e-11);
+  expect_near(hvp(f, point, v), values(matmul(h, v)), 1e-11);
+  expect_near(hessian(cubic, point), {1.8, 0, 0, 0, -4.2, 0, 0, 0, 6.6});
+  expect_near(hessian([](const Tensor& x) { return sum(x); }, point), Values(9, 0));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { hvp(cubic, point, ones({2})); }, {"hvp", "(2,)", "(3,)"}));
+}
+
+// ---- checkpoint ----
+
+Tensor block(const std::vector<Tensor>& x) {
+  Tensor h = x[0];
+  for (int i = 0; i < 8; ++i) h = tanh(matmul(h, x[1]) + h);
+  return h;
+}
+
+TEST(Checkpoint, HasTheGradientsOfTheFunction) {
+  Generator generator(3);
+  const Tensor x = generator.normal({4, 5}, 0, 1, DType::float64), w = generator.normal({5, 5}, 0, 0.3, DType::float64);
+  const auto plain = grad([](const std::vector<Tensor>& in) { return sum(square(block(in))); })({x, w});
+  const auto again = grad([](const std::vector<Tensor>& in) { return sum(square(checkpoint(block, in))); })({x, w});
+  for (std::size_t i = 0; i < 2; ++i) expect_near(again[i], values(plain[i]), 1e-12);
+  const auto f = [](const std::vector<Tensor>& in) { return checkpoint(block, in); };
+  EXPECT_TRUE(gradcheck(f, {x, w}));
+  EXPECT_TRUE(gradgradcheck(f, {x, w}, {.atol = 1e-6}));
+}
+
+TEST(Checkpoint, KeepsNoneOfTheIntermediates) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "there is no pool under AddressSanitizer";
+#endif
+  Tensor w = (0.01 * Generator(1).normal({256, 256})).evaluate().detach().set_requires_grad();
+  const Tensor x = Generator(2).normal({256, 256});
+  const auto peak = [&](bool checkpointed) {
+    w.zero_grad();
+    reset_peak_memory_statistics();
+    const std::size_t before = memory_statistics().in_use;
+    Tensor h = x;
+    for (int i = 0; i < 6; ++i) h = checkpointed ? checkpoint(block, {h, w}) : block({h, w});
+    h.evaluate();  // the forward pass by itself
+    sum(h).backward();
+    return memory_statistics().peak_in_use - before;
+  };
+  const std::size_t whole = peak(false), small = peak(true);
+  EXPECT_LT(small, whole / 2);
+}
+
+TEST(Checkpoint, RefusesWhatItWouldMiss) {
+  Tensor w = Tensor(2.0).set_requires_grad(), x = Tensor(3.0).set_requires_grad();
+  const Tensor y = checkpoint([&](const std::vector<Tensor>& in) { return in[0] * w; }, {x});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { y.backward(); }, {"checkpoint", "not among its inputs"}));
+}
+
+// ---- custom functions and hooks ----
+
+TEST(CustomFunction, TakesTheDerivativeGiven) {
+  const auto cube = custom_function([](const std::vector<Tensor>& x) { return power(x[0], 3); },
+                                    [](const Tensor& g, const std::vector<Tensor>& x, const Tensor&) { return std::vector<Tensor>{g * 3 * x[0] * x[0]}; });
+  expect_near(grad([&](const Tensor& x) { return sum(cube({x})); })(point), {0.27, 1.47, 3.63});
+  EXPECT_TRUE(gradcheck(cube, {point}));
+  EXPECT_TRUE(gradgradcheck(cube, {point}));
+  const auto wrong = custom_function([](const std::vector<Tensor>& x) { return power(x[0], 3); },
+                                     [](const Tensor& g, const std::vector<Tensor>& x, const Tensor&) { return std::vector<Tensor>{g * x[0]}; });
+  EXPECT_FALSE(gradcheck(wrong, {point}));
+  const auto misshaped = custom_function([](const std::vector<Tensor>& x) { return sum(x[0]); },
+                                         [](const Tensor&, const std::vector<Tensor>&, const Tensor&) { return std::vector<Tensor>{ones({2})}; });
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { grad([&](const Tensor& x) { return misshaped({x}); })(point); }, {"custom_function", "(2,)", "(3,)"}));
+}
+
+TEST(WithHook, SeesAndChangesTheCotangent) {
+  std::vector<Values> seen;
+  Tensor x = Tensor{1.0, 2.0}.set_requires_grad();
+  const Tensor y = with_hook(x * 1, [&](const Tensor& g) {
+    seen.push_back(values(g));
+    return g * 10;
+  });
+  sum(y * y).backward();
+  EXPECT_EQ(seen, (std::vector<Values>{{2, 4}}));
+  EXPECT_EQ(values(x.grad()), (Values{20, 40}));
+}
+
+TEST(StopGradient, MakesAConstant) {
+  expect_near(grad([](const Tensor& x) { return sum(x * stop_gradient(x)); })(point), values(point));
+}
+
+TEST(Vectorize, MapsOverAnAxis) {
+  const Tensor x = numbered({3, 2});
+  const auto f = vectorize([](const Tensor& row) { return sum(row * row); });
+  EXPECT_EQ(values(f(x)), (Values{5, 25, 61}));
+  EXPECT_EQ(values(vectorize([](const Tensor& column) { return sum(column); }, -1)(x)), (Values{9, 12}));
+  EXPECT_TRUE(gradcheck([&](const std::vector<Tensor>& in) { return f(in[0]); }, {x}));
+}
+
+}  // namespace
