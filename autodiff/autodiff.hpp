@@ -6,6 +6,7 @@
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/gradcheck.hpp>
 #include <autodiff/ops/create.hpp>
+#include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/linalg.hpp>

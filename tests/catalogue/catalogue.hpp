@@ -64,6 +64,7 @@ std::vector<Row> statistics_rows();
 std::vector<Row> shape_rows();
 std::vector<Row> rearrange_rows();
 std::vector<Row> product_rows();
+std::vector<Row> linear_algebra_rows();
 std::vector<Row> index_rows();
 
 }  // namespace xgrad::catalogue

@@ -1,0 +1,53 @@
+// Linear algebra by LAPACK, of float32 and float64 (int64 and bool turn into float64). Matrices are the last two axes, those before
+// are batches. Differentiable to any order. All throw std::invalid_argument, naming the function and the shape, for ranks and
+// extents that do not fit; what depends on values is computed at the call, so that std::domain_error, naming the function and
+// which matrix of the batch it was, appears there. Rules: M. Giles, "An extended collection of matrix derivative results" (2008);
+// J. Townsend, "Differentiating the singular value decomposition" (2016).
+#pragma once
+
+#include <autodiff/tensor.hpp>
+#include <tuple>
+#include <utility>
+
+namespace xgrad {
+
+/// L of A = L Lᵀ, lower triangular. Reads A's lower triangle; gradients are symmetric. Throws std::domain_error unless A is
+/// positive definite.
+Tensor cholesky(const Tensor& a);
+/// Q (m × n) and R (n × n, upper triangular) of A = Q R; of fewer rows than columns Q is m × m and R m × n.
+std::pair<Tensor, Tensor> qr(const Tensor& a);
+/// Eigenvalues w, ascending, and eigenvectors as the columns of V, of a symmetric matrix of which the lower triangle is read. Gradients
+/// are symmetric. Where eigenvalues are equal those of V leave out what mixes them: right for functions that do not depend on
+/// the choice of V.
+std::pair<Tensor, Tensor> eigh(const Tensor& a);
+/// U (m × k), the singular values, descending, and Vᵀ (k × n) of A = U diag(s) Vᵀ, k = min(m, n). As for `eigh` where values are
+/// equal; of those that are 0 gradients of U and V leave out what divides by them.
+std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& a);
+
+/// Options of `triangular_solve`.
+struct TriangularOptions {
+  bool lower = true;        ///< which triangle of A is read
+  bool transposed = false;  ///< solves Aᵀ X = B
+  bool unit = false;        ///< takes A's diagonal for ones
+};
+/// X of A X = B for triangular A; batches broadcast. B is a matrix. Throws std::domain_error for a 0 on the diagonal.
+Tensor triangular_solve(const Tensor& a, const Tensor& b, const TriangularOptions& options = {});
+/// X of A X = B; batches broadcast. B is a vector if it has one axis, else matrices. Throws std::domain_error if A is singular.
+Tensor solve(const Tensor& a, const Tensor& b);
+/// A⁻¹. Throws std::domain_error if A is singular.
+Tensor inv(const Tensor& a);
+/// Moore and Penrose's inverse; singular values up to `rcond` times the largest (by default the larger extent times the dtype's
+/// epsilon) count as 0. The derivative is that at constant rank.
+Tensor pinv(const Tensor& a, double rcond = -1);
+/// X that minimises |A X - B|, for A of full rank; the shortest where A has fewer rows than columns.
+Tensor lstsq(const Tensor& a, const Tensor& b);
+/// d/dA = det A · A⁻ᵀ, which throws std::domain_error at a singular matrix when the gradient is computed.
+Tensor det(const Tensor& a);
+/// The sign of det A, and ln |det A| (-inf if A is singular); without overflow. d ln|det A|/dA = A⁻ᵀ.
+std::pair<Tensor, Tensor> slogdet(const Tensor& a);
+/// Aⁿ; of negative n powers of the inverse.
+Tensor matrix_power(const Tensor& a, std::int64_t n);
+/// e^A = Σ Aᵏ/k!, by scaling, Padé's approximation and squaring.
+Tensor expm(const Tensor& a);
+
+}  // namespace xgrad

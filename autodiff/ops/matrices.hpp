@@ -1,0 +1,86 @@
+// What the ops of linear algebra share.
+#pragma once
+
+#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/shape.hpp>
+#include <autodiff/tape.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace xgrad::detail {
+
+/// Matrices of a batch, copied column by column as LAPACK takes them.
+template <class T>
+class Columns {
+ public:
+  Columns(std::int64_t rows, std::int64_t columns) : rows(rows), columns(columns), values(static_cast<std::size_t>(rows * columns)) {}
+  T* data() { return values.data(); }
+  void read(const T* row_major) {
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) values[static_cast<std::size_t>(j * rows + i)] = row_major[i * columns + j];
+  }
+  void write(T* row_major) const {
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) row_major[i * columns + j] = values[static_cast<std::size_t>(j * rows + i)];
+  }
+
+  std::int64_t rows, columns;
+  std::vector<T> values;
+};
+
+/// Values of an array row by row, copied if they do not lie so.
+template <class T>
+class RowMajor {
+ public:
+  explicit RowMajor(const Array& x) : data_(static_cast<const T*>(x.data)) {
+    if (x.contiguous || x.size == 0) return;
+    copy_.resize(static_cast<std::size_t>(x.size));
+    copy_contiguous(x, copy_.data());
+    data_ = copy_.data();
+  }
+  const T* data() const { return data_; }
+
+ private:
+  const T* data_;
+  std::vector<T> copy_;
+};
+
+/// Calls f(T()) for the floating type.
+template <class F>
+void with_floating(DType dtype, const F& f) {
+  if (dtype == DType::float32) f(float());
+  else f(double());
+}
+
+inline std::int64_t batches(const Shape& shape) {
+  std::int64_t count = 1;
+  for (std::size_t i = 0; i + 2 < shape.size(); ++i) count *= shape[i];
+  return count;
+}
+inline Shape batch_shape(const Shape& shape) { return Shape(shape.begin(), shape.end() - 2); }
+inline Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t columns) {
+  batch.push_back(rows);
+  batch.push_back(columns);
+  return batch;
+}
+
+/// Matrices of a floating dtype.
+inline Tensor matrices(std::string_view op, const Tensor& a, bool square = false) {
+  check_defined(op, a);
+  if (a.dim() < 2 || (square && a.shape(-1) != a.shape(-2)))
+    throw std::invalid_argument(std::string(op) + ": shape " + to_string(a.shape()) + " is not one of " + (square ? "square " : "") + "matrices");
+  return is_floating(a.dtype()) ? a : a.to(DType::float64);
+}
+
+[[noreturn]] inline void refuse_matrix(std::string_view op, const std::string& why, std::int64_t which, std::int64_t count) {
+  throw std::domain_error(std::string(op) + ": the matrix " + (count > 1 ? std::to_string(which) + " of " + std::to_string(count) + " " : "") + why);
+}
+
+/// Errors in values appear at the call; but a rule computes nothing ahead, and its values were checked with the forward pass.
+inline Tensor checked_now(Tensor x) {
+  if (!Tracing::active()) x.evaluate();
+  return x;
+}
+
+}  // namespace xgrad::detail
