@@ -65,6 +65,7 @@ std::vector<Row> shape_rows();
 std::vector<Row> rearrange_rows();
 std::vector<Row> product_rows();
 std::vector<Row> linear_algebra_rows();
+std::vector<Row> convolution_rows();
 std::vector<Row> index_rows();
 
 }  // namespace xgrad::catalogue
