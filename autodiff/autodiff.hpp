@@ -5,6 +5,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/gradcheck.hpp>
+#include <autodiff/graph.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <tests/catalogue/catalogue.hpp>
 
 using namespace xgrad;
@@ -259,6 +262,42 @@ TEST(Catalogue, HasARowForEveryPublicFunction) {
   }
   EXPECT_GT(declared.size(), 50u);
   for (const std::string& name : declared) EXPECT_TRUE(covered.contains(name)) << name << " has no row in tests/catalogue/";
+}
+
+/// docs/ops.md: every public function with what its rows say.
+std::string table() {
+  struct Entry {
+    int orders = 0;
+    double ulps = 0;
+    std::vector<std::string> edges;
+  };
+  std::map<std::string, Entry> entries;
+  for (const Row& row : rows()) {
+    Entry& entry = entries[row.function];
+    entry.orders = std::max(entry.orders, row.orders);
+    entry.ulps = std::max(entry.ulps, row.ulps);
+    for (const Edge& edge : row.edges)
+      if (std::find(entry.edges.begin(), entry.edges.end(), edge.what) == entry.edges.end()) entry.edges.push_back(edge.what);
+  }
+  std::ostringstream text;
+  text << "# Operations\n\nMade from the catalogue of the tests, which checks all it says; `XGRAD_WRITE_OPS=1 catalogue_test "
+          "--gtest_filter=*Table*` writes it anew. Every op is checked against values computed another way, and its derivatives against "
+          "differences, of first and second order (\"any\" order follows, for derivatives are made of ops). The bound is that of a "
+          "float32 result, in units of the last place of its largest term. The conventions at edges are tested one by one.\n\n"
+          "| function | derivatives | bound | edges |\n| --- | --- | --- | --- |\n";
+  for (const auto& [name, entry] : entries) {
+    text << "| `" << name << "` | " << (entry.orders >= 2 ? "any" : entry.orders == 1 ? "first" : "none") << " | " << entry.ulps << " | ";
+    for (std::size_t i = 0; i < entry.edges.size(); ++i) text << (i ? "; " : "") << std::regex_replace(entry.edges[i], std::regex("\\|"), "\\|");
+    text << " |\n";
+  }
+  return text.str();
+}
+
+TEST(Catalogue, TheTableOfOpsIsUpToDate) {
+  const std::string path = std::string(XGRAD_TEST_DIR) + "/../docs/ops.md";
+  if (std::getenv("XGRAD_WRITE_OPS")) std::ofstream(path) << table();
+  std::ifstream stream(path);
+  EXPECT_EQ(std::string((std::istreambuf_iterator<char>(stream)), {}), table()) << "write it anew: see its first lines";
 }
 
 TEST(Promotion, FloatingFunctionsTurnIntegersIntoFloat64) {

@@ -120,4 +120,16 @@ TEST(SecondDerivatives, AreRightWhereFormulasAreNot) {
   EXPECT_NEAR(second([](const Tensor& t) { return prod(concatenate({t, t, t + 2})); }), 4, 1e-15);
 }
 
+TEST(Convolution, RefusesWhatDoesNotFit) {
+  const Tensor x = ones({1, 4, 5, 5}), w = ones({2, 4, 3, 3});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(ones({4, 5, 5}), w); }, {"conv2d", "(4, 5, 5)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(x, ones({2, 3, 3, 3})); }, {"conv2d", "(2, 3, 3, 3)", "(1, 4, 5, 5)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(x, w, ones({3})); }, {"conv2d", "bias", "(3,)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(x, ones({2, 4, 6, 6})); }, {"conv2d", "5 x 5", "6 x 6"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(x, w, {}, {.stride = 0}); }, {"conv2d", "stride"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(x, w, {}, {.groups = 3}); }, {"conv2d", "3 groups"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { max_pool2d(x, 2, {.padding = 2}); }, {"max_pool2d", "padding"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { fold(ones({1, 4, 3}), 3, 2); }, {"fold", "(1, 4, 3)"}));
+}
+
 }  // namespace
