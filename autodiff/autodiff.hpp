@@ -1,7 +1,9 @@
 // All of the engine.
 #pragma once
 
+#include <autodiff/anomaly.hpp>
 #include <autodiff/backward.hpp>
+#include <autodiff/elementwise_function.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/gradcheck.hpp>

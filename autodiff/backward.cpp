@@ -256,7 +256,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
 
   std::vector<Tensor> gradients;
   const std::uint64_t hash = capture.hash();
-  const std::shared_ptr<const GradientPlan> plan = retain_graph ? nullptr : work.plans.find(hash, capture.key);
+  const std::shared_ptr<const GradientPlan> plan = retain_graph || detail::anomaly_mode() ? nullptr : work.plans.find(hash, capture.key);
   if (plan) {
     gradients = run_plan(work, *plan, targets);
   } else {
@@ -308,7 +308,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::unordered_map<const void*, std::vector<std::size_t>> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) targets[identity(inputs[i].node())].push_back(i);
 
-  const bool plans = !options.create_graph && !options.retain_graph;
+  const bool plans = !options.create_graph && !options.retain_graph && !detail::anomaly_mode();
   const Lease lease;
   Workspace& work = *lease;
   Capture& capture = work.capture;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <autodiff/anomaly.hpp>
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -9,6 +10,7 @@
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +34,21 @@ inline Tensor match(Tensor cotangent, const Shape& shape, DType dtype) {
   }
   return cotangent.to(dtype);
 }
+
+/// In anomaly mode: while rules are asked their ops are not checked, for a cotangent of 0 may absorb what is not finite; the
+/// cotangents that come of them are.
+class ReplayWatch {
+ public:
+  ReplayWatch();
+  ~ReplayWatch();
+  ReplayWatch(const ReplayWatch&) = delete;
+  ReplayWatch& operator=(const ReplayWatch&) = delete;
+  static void check(const Node& node, std::size_t input, const Tensor& g, const Tensor& cotangent);
+
+ private:
+  bool before_;
+};
+
 
 /// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
 class Replay {
@@ -89,6 +106,8 @@ class Replay {
   /// Calls `arrive(node, cotangent)` with the whole cotangent of each node, outputs first.
   template <class F>
   void run(const F& arrive) {
+    std::optional<ReplayWatch> watch;
+    if (anomaly_mode()) watch.emplace();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       if (!needed_[i] || !cotangents_[i].defined()) continue;
       const Tensor g = std::move(cotangents_[i]);
@@ -102,7 +121,10 @@ class Replay {
         const std::uint32_t at = input.requires_grad ? place(&input) : 0;
         if (at == 0 || !needed_[at - 1]) continue;
         const Tensor cotangent = node.op->vjp(k, g, inputs, y);
-        if (cotangent.defined()) accumulate(at - 1, match(cotangent, input.shape, input.dtype));
+        if (!cotangent.defined()) continue;
+        const Tensor matched = match(cotangent, input.shape, input.dtype);
+        if (watch) watch->check(node, k, g, matched);
+        accumulate(at - 1, matched);
       }
     }
   }

@@ -1,3 +1,4 @@
+#include <autodiff/anomaly.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
@@ -138,6 +139,7 @@ Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DTy
   if (node.sequence - node.oldest >= (replayed ? replay_limit : pending_limit) ||
       (!replayed && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]]
     evaluate(&node);
+  if (anomaly_mode()) [[unlikely]] check_recorded(node);
   return Tensor(std::move(made));
 }
 

@@ -1,0 +1,44 @@
+// Finding where a value or a gradient first turns NaN or infinite.
+#pragma once
+
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xgrad {
+
+/// While it lives, ops of this thread are computed as they are recorded, and one whose result is not finite though its inputs are
+/// throws std::runtime_error: the exception comes from the very call. So does a gradient whose op makes a cotangent that is not
+/// finite of one that is; the message names the op, and the scopes it was recorded in. Slow: for looking, not for training.
+class AnomalyMode {
+ public:
+  explicit AnomalyMode(bool enabled = true);
+  ~AnomalyMode();
+  AnomalyMode(const AnomalyMode&) = delete;
+  AnomalyMode& operator=(const AnomalyMode&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Names a part of your program, and where it is: what AnomalyMode says of ops recorded while it lives. Costs nothing to speak of.
+class Scope {
+ public:
+  explicit Scope(std::string_view name, std::source_location where = std::source_location::current());
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+};
+
+namespace detail {
+
+struct Node;
+
+inline constinit thread_local bool anomalies_watched = false;
+inline bool anomaly_mode() noexcept { return anomalies_watched; }
+/// Computes a node that was just recorded and throws if it is an anomaly.
+void check_recorded(Node& node);
+
+}  // namespace detail
+}  // namespace xgrad
