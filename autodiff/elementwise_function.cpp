@@ -1,14 +1,6 @@
 #include <autodiff/elementwise_function.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
 
 namespace xgrad::detail {
-
-ContiguousInput::ContiguousInput(const Array& x) : data_(x.data) {
-  if (x.contiguous || x.size == 0) return;
-  copy_ = Buffer::allocate(static_cast<std::size_t>(x.size) * size_of(x.dtype));
-  copy_contiguous(x, copy_->data());
-  data_ = copy_->data();
-}
 
 std::vector<Tensor> broadcast_floating(std::string_view op, std::vector<Tensor> tensors) {
   DType dtype = DType::bool_;

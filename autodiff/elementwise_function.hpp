@@ -3,9 +3,9 @@
 
 #include <array>
 #include <autodiff/detail/dual.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/scale.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -25,20 +25,6 @@ struct Partial {
   }
 };
 
-/// A contiguous copy of an array, or the array itself.
-class ContiguousInput {
- public:
-  explicit ContiguousInput(const Array& x);
-  template <class T>
-  const T* as() const {
-    return static_cast<const T*>(data_);
-  }
-
- private:
-  const void* data_;
-  Ref<Buffer> copy_;
-};
-
 template <class F, std::size_t N, int order>
 struct ElementwiseFunction final : GeneralOp {
   ElementwiseFunction() = default;
@@ -47,8 +33,8 @@ struct ElementwiseFunction final : GeneralOp {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const auto run = [&]<class T, std::size_t... K>(T, std::index_sequence<K...>) {
-      const std::array<ContiguousInput, N> arrays{ContiguousInput(inputs[K])...};
-      const std::array<const T*, N> x{arrays[K].template as<T>()...};
+      const std::array<Contiguous<T>, N> arrays{Contiguous<T>(inputs[K])...};
+      const std::array<const T*, N> x{arrays[K].data()...};
       T* const y = output.as<T>();
       for (std::int64_t i = 0; i < output.size; ++i) y[i] = static_cast<T>(f(x[K][i]...));
     };

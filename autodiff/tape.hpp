@@ -184,6 +184,12 @@ inline void check_defined(std::string_view op, const Tensor& tensor) {
   if (!tensor.defined()) [[unlikely]] throw_undefined(op);
 }
 
+/// `axis` of a tensor counted from the front. Throws as check_defined and normalize_axis do.
+inline std::size_t checked_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
+  check_defined(op, x);
+  return static_cast<std::size_t>(normalize_axis(op, axis, x.shape()));
+}
+
 /// As `Tensor::assign`, but the leaf takes on the value's dtype.
 void assign_as(Tensor& leaf, const Tensor& value);
 

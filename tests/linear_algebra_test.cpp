@@ -67,15 +67,47 @@ TEST(Eigh, IsWhatItDecomposes) {
   }
 }
 
+/// An orthogonal matrix.
+Tensor turning(std::uint64_t seed, std::int64_t n) { return qr(random({n, n}, seed)).first.evaluate(); }
+
 TEST(Eigh, OfEqualValuesHasTheGradientOfWhatDoesNotDependOnTheChoice) {
-  // Σ w² = Σ aᵢⱼ², and V diag(w) Vᵀ = A, however the vectors of equal values are chosen.
-  Tensor a = (3 * eye(3, DType::float64)).evaluate().detach().set_requires_grad();
-  const auto [w, v] = eigh(a);
-  sum(w * w).backward({}, true);
-  expect_same(a.grad(), 6 * eye(3, DType::float64));
-  a.zero_grad();
-  sum(matmul(v * expand_dims(w, -2), turned(v)) * Tensor{{1.0, 0.0, 0.0}, {0.0, 2.0, 0.0}, {0.0, 0.0, 3.0}}).backward();
-  for (const double g : values(a.grad())) EXPECT_TRUE(std::isfinite(g));
+  // Exactly equal, and equal up to rounding.
+  for (const Tensor& q : {eye(3, DType::float64), turning(11, 3)}) {
+    Tensor a = matmul(q * Tensor{1.0, 1.0, 2.0}, turned(q)).evaluate().detach().set_requires_grad();
+    const auto [w, v] = eigh(a);
+    sum(w * w).backward({}, true);  // Σ aᵢⱼ²
+    expect_same(a.grad(), 2 * a.detach(), 1e-10);
+    // The space of the two, as a projection P: of M it has the gradient P M (I - P) / (1 - 2), made symmetric.
+    a.zero_grad();
+    const Tensor m = random({3, 3}, 12), both = v.slice(xt::all(), xt::range(0, 2));
+    sum(m * matmul(both, turned(both))).backward();
+    const Tensor p = matmul(both, turned(both)).detach(), s = m + turned(m);
+    const Tensor mixed = -matmul(matmul(p, s), eye(3, DType::float64) - p);
+    expect_same(a.grad(), 0.5 * (mixed + turned(mixed)), 1e-10);
+  }
+}
+
+TEST(Svd, OfEqualValuesHasTheGradientOfWhatTurnsWithBoth) {
+  for (const Tensor& q : {eye(2, DType::float64), turning(13, 2)}) {
+    // The nearest orthogonal matrix to A = Q near which it is A itself: of M the gradient is ½ (M - Q Mᵀ Q).
+    Tensor a = q.detach().set_requires_grad();
+    const auto [u, s, vh] = svd(a);
+    const Tensor m{{0.0, 1.0}, {0.3, 0.0}};
+    sum(m * matmul(u, vh)).backward();
+    expect_same(a.grad(), 0.5 * (m - matmul(matmul(q, turned(m)), q)), 1e-10);
+  }
+  Tensor zero = zeros({2, 3}, DType::float64).set_requires_grad();
+  const auto [u, s, vh] = svd(zero);
+  (sum(u) + sum(s) + sum(vh)).backward();
+  for (const double g : values(zero.grad())) EXPECT_TRUE(std::isfinite(g));
+}
+
+TEST(Det, HasAGradientAtSingularMatrices) {
+  for (const std::int64_t rank : {1, 2, 3}) {
+    const Tensor a = matmul(random({3, rank}, 14), random({rank, 3}, 15)).evaluate();
+    EXPECT_TRUE(gradcheck([](const std::vector<Tensor>& x) { return det(x[0]); }, {a})) << "rank " << rank;
+  }
+  EXPECT_TRUE(throws<std::domain_error>([] { hessian([](const Tensor& x) { return det(x); }, ones({2, 2}, DType::float64)); }, {"det", "singular"}));
 }
 
 TEST(Pinv, OfALowRankMatrixIsMooreAndPenroses) {
@@ -93,6 +125,8 @@ TEST(Solve, NamesTheMatrixThatIsSingular) {
   EXPECT_TRUE(throws<std::domain_error>([&] { solve(batch, ones({2, 1})); }, {"solve", "matrix 1 of 2", "singular"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { cholesky(-eye(2, DType::float64)); }, {"cholesky", "positive definite"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { triangular_solve(zeros({2, 2}), ones({2, 1})); }, {"triangular_solve", "singular"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { matrix_power(zeros({2, 2}), -1); }, {"matrix_power", "singular"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { lstsq(zeros({3, 2}), ones({3, 1})); }, {"lstsq", "singular"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { inv(ones({2, 3})); }, {"inv", "(2, 3)", "square"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { solve(eye(2), ones({3, 1})); }, {"solve", "(2, 2)", "(3, 1)"}));
   EXPECT_EQ(det(Tensor{{1.0, 2.0}, {2.0, 4.0}}).item(), 0);

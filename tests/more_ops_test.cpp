@@ -120,6 +120,11 @@ TEST(SecondDerivatives, AreRightWhereFormulasAreNot) {
   EXPECT_NEAR(second([](const Tensor& t) { return prod(concatenate({t, t, t + 2})); }), 4, 1e-15);
 }
 
+TEST(MaxPool, TakesWholeNumbers) {
+  EXPECT_EQ(values(max_pool2d(reshape(Tensor{-5, -4, -3, -2}, {1, 1, 2, 2}), 2, {.stride = 2, .padding = 1})), (Values{-5, -4, -3, -2}));
+  EXPECT_EQ(values(avg_pool1d(reshape(Tensor{1, 2, 3, 6}, {1, 1, 4}), 2)), (Values{1.5, 4.5}));
+}
+
 TEST(Convolution, RefusesWhatDoesNotFit) {
   const Tensor x = ones({1, 4, 5, 5}), w = ones({2, 4, 3, 3});
   EXPECT_TRUE(throws<std::invalid_argument>([&] { conv2d(ones({4, 5, 5}), w); }, {"conv2d", "(4, 5, 5)"}));

@@ -315,6 +315,29 @@ TEST(Optimizer, WritesOverValuesThatNobodyElseHolds) {
   EXPECT_LT(parameter.array<float>()(0), value);
 }
 
+/// Steps by the inverse of the gradient, which not every gradient has.
+struct Inverting : nn::Optimizer {
+  explicit Inverting(const std::vector<Tensor>& parameters) : Optimizer("Inverting", parameters, 0.1) {}
+
+ protected:
+  Update update(const Tensor& parameter, const Tensor& gradient, const State&, std::span<const Tensor>) const override {
+    return {parameter - inv(gradient), {}};
+  }
+};
+
+TEST(Optimizer, AComputationThatFailsChangesNothing) {
+  Tensor first = with_gradient(zeros({2, 2}), eye(2)), second = with_gradient(zeros({3, 3}), eye(3));
+  Inverting optimizer({first, second});
+  optimizer.step();
+  second.set_grad(zeros({3, 3}));
+  EXPECT_THROW(optimizer.step(), std::domain_error);
+  EXPECT_TRUE(near(first, -1 * eye(2), 0, 0));
+  EXPECT_TRUE(near(second, -1 * eye(3), 0, 0));
+  second.set_grad(eye(3));
+  optimizer.step();
+  EXPECT_TRUE(near(first, -2 * eye(2), 0, 0));
+}
+
 TEST(Optimizer, KeepsAStateThatIsTheGradient) {
   // The first momentum is the gradient itself, which accumulates on.
   Tensor parameter = nn::parameter(zeros({100}));

@@ -3,6 +3,7 @@
 
 #include <autodiff/evaluate/capture.hpp>
 #include <autodiff/evaluate/strip.hpp>
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <span>
@@ -17,6 +18,8 @@ class CompiledGraph {
 
   /// Which nodes' values `run` returns, ascending.
   std::span<const std::uint32_t> results() const { return results_; }
+  /// Whether ops that may throw run: those that compute whole arrays.
+  bool may_throw() const { return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.op != nullptr; }); }
   /// Which steps run together.
   std::span<const Unit> units() const { return units_; }
   /// Computes from `values`, laid out as those captured. The buffer of one that is `spare` may be written over, which leaves

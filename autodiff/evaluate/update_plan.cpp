@@ -60,6 +60,7 @@ UpdatePlan::UpdatePlan(std::span<Node* const> inputs, const std::vector<bool>& r
       places[capture.nodes[graph_->results()[r]]] = {Origin::computed, r};
     }
     for (Node* value : capture.values) values_.push_back(place(value));
+    if (graph_->may_throw()) replaced_.assign(replaced_.size(), false);  // or an error would leave half of them
   }
   for (Node* root : roots) results_.push_back(place(root));
 }

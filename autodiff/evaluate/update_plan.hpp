@@ -15,7 +15,7 @@ class UpdatePlan {
   using Function = std::function<std::vector<Tensor>(std::span<const Tensor> inputs)>;
 
   /// Records `function` on tensors that stand in for `inputs`. Of those that are `replaced`, `run` may write over the values
-  /// of inputs that nothing else holds; the caller then puts a result in their place.
+  /// of inputs that nothing else holds, unless it may throw; the caller then puts a result in their place.
   UpdatePlan(std::span<Node* const> inputs, const std::vector<bool>& replaced, const Function& function);
 
   /// Whether inputs are of the shapes and dtypes recorded, and the function reads no value, on which more may depend.

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -17,17 +17,13 @@ namespace {
 
 using detail::Array;
 
-/// Windows over images of a size.
+/// Windows over images of a size, so many along either side.
 struct Windows {
-  Extent2 size, kernel, stride, padding, dilation;
+  Extent2 size, kernel, stride, padding, dilation, count;
   bool operator==(const Windows&) const = default;
 
-  static std::int64_t count(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
-    const std::int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
-    return room < 0 ? 0 : room / stride + 1;
-  }
-  std::int64_t rows() const { return count(size.height, kernel.height, stride.height, padding.height, dilation.height); }
-  std::int64_t columns() const { return count(size.width, kernel.width, stride.width, padding.width, dilation.width); }
+  std::int64_t rows() const { return count.height; }
+  std::int64_t columns() const { return count.width; }
 
   /// Calls f(column, place, n, step): n elements of a column lie in an image row at `place` and every `step` from there.
   template <class F>
@@ -48,14 +44,6 @@ struct Windows {
   }
 };
 
-template <class T>
-const T* row_major(const Array& x, std::vector<std::byte>& copy) {
-  if (x.contiguous || x.size == 0) return static_cast<const T*>(x.data);
-  copy.resize(static_cast<std::size_t>(x.size) * sizeof(T));
-  detail::copy_contiguous(x, copy.data());
-  return reinterpret_cast<const T*>(copy.data());
-}
-
 Tensor record_unfold(const Tensor& x, const Windows& windows);
 Tensor record_fold(const Tensor& columns, const Windows& windows, std::int64_t channels);
 
@@ -71,8 +59,8 @@ struct Im2Col final : GeneralOp {
     const std::int64_t count = images[0], channels = images[1];
     if (output.size == 0) return;
     dispatch(output.dtype, [&]<class T>(T) {
-      std::vector<std::byte> copy;
-      const T* from = row_major<T>(inputs[0], copy);
+      const detail::Contiguous<T> values(inputs[0]);
+      const T* from = values.data();
       T* to = output.as<T>();
       std::fill_n(to, output.size, T(0));
       const std::int64_t image = channels * windows.size.height * windows.size.width,
@@ -113,7 +101,13 @@ Windows windows_of(std::string_view op, Extent2 size, Extent2 kernel, Extent2 st
   if (std::min(stride.height, stride.width) < 1) refuse(op, "a stride of " + std::to_string(std::min(stride.height, stride.width)));
   if (std::min(dilation.height, dilation.width) < 1) refuse(op, "a dilation of " + std::to_string(std::min(dilation.height, dilation.width)));
   if (std::min(padding.height, padding.width) < 0) refuse(op, "a padding of " + std::to_string(std::min(padding.height, padding.width)));
-  const Windows windows{size, kernel, stride, padding, dilation};
+  const auto count = [](std::int64_t extent, std::int64_t taps, std::int64_t step, std::int64_t zeros, std::int64_t apart) {
+    const std::int64_t room = extent + 2 * zeros - apart * (taps - 1) - 1;
+    return room < 0 ? 0 : room / step + 1;
+  };
+  const Windows windows{size, kernel, stride, padding, dilation,
+                        {count(size.height, kernel.height, stride.height, padding.height, dilation.height),
+                         count(size.width, kernel.width, stride.width, padding.width, dilation.width)}};
   if (windows.rows() == 0 || windows.columns() == 0)
     refuse(op, "images of " + std::to_string(size.height) + " x " + std::to_string(size.width) + " have no room for a kernel of " +
                    std::to_string(kernel.height) + " x " + std::to_string(kernel.width));
@@ -151,11 +145,13 @@ ConvOptions flat(const ConvOptions& options) {
   return {flat(options.stride, 1), flat(options.padding, 0), flat(options.dilation, 1), options.groups, flat(options.output_padding, 0)};
 }
 
-/// Windows as (N, C, elements of a window, rows, columns).
-Tensor pooled_windows(std::string_view op, const Tensor& x, Extent2 kernel, const WindowOptions& options, double fill, Shape& result) {
+/// Windows as (N, C, elements of a window, windows), and the shape of what is pooled of them.
+Tensor pooled_windows(std::string_view op, const Tensor& x, Extent2 kernel, const WindowOptions& options, bool pad_lowest, Shape& result) {
   check_images(op, x, 4);
   if (2 * options.padding.height > kernel.height || 2 * options.padding.width > kernel.width) refuse(op, "more padding than half the kernel");
   const auto [top, left] = options.padding;
+  const double lowest = is_floating(x.dtype()) ? -std::numeric_limits<double>::infinity() : x.dtype() == DType::int64 ? -0x1p63 : 0;
+  const double fill = pad_lowest ? lowest : 0;
   const Tensor wide = top + left > 0 ? pad(x, {{top, top}, {left, left}}, PadMode::constant, fill) : x;
   const Windows windows = windows_of(op, {wide.shape(2), wide.shape(3)}, kernel, options.stride, 0, options.dilation);
   result = {x.shape(0), x.shape(1), windows.rows(), windows.columns()};
@@ -185,7 +181,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Windows windows = windows_of("conv2d", {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)}, options.stride, options.padding, options.dilation);
   const std::int64_t taps = weight.shape(1) * windows.kernel.height * windows.kernel.width, places = windows.rows() * windows.columns();
   const DType dtype = promote(x.dtype(), weight.dtype());
-  const Tensor columns = reshape(record_unfold(x.to(dtype), windows), {images, groups, taps, places});
+  // Windows of one element, one at each, are the image itself.
+  const bool is_image = windows.kernel == Extent2(1) && windows.stride == Extent2(1) && windows.padding == Extent2(0);
+  const Tensor columns = reshape(is_image ? x.to(dtype) : record_unfold(x.to(dtype), windows), {images, groups, taps, places});
   const Tensor y = matmul(reshape(weight.to(dtype), {groups, outputs / groups, taps}), columns);
   return with_bias("conv2d", reshape(y, {images, outputs, windows.rows(), windows.columns()}), bias);
 }
@@ -201,9 +199,9 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     refuse("conv_transpose2d", "the output padding must be less than the stride or the dilation");
   const Extent2 result(size(x.shape(2), weight.shape(2), stride.height, options.padding.height, dilation.height, more.height),
                        size(x.shape(3), weight.shape(3), stride.width, options.padding.width, dilation.width, more.width));
-  const Windows windows = windows_of("conv_transpose2d", result, {weight.shape(2), weight.shape(3)}, stride, options.padding, dilation);
+  Windows windows = windows_of("conv_transpose2d", result, {weight.shape(2), weight.shape(3)}, stride, options.padding, dilation);
+  windows.count = {x.shape(2), x.shape(3)};  // output padding may make room for more
   const std::int64_t taps = weight.shape(1) * windows.kernel.height * windows.kernel.width, places = x.shape(2) * x.shape(3);
-  if (windows.rows() != x.shape(2) || windows.columns() != x.shape(3)) refuse("conv_transpose2d", "the options do not fit shape " + to_string(x.shape()));
   const DType dtype = promote(x.dtype(), weight.dtype());
   const Tensor columns = matmul(matrix_transpose(reshape(weight.to(dtype), {groups, inputs, taps})), reshape(x.to(dtype), {images, groups, inputs, places}));
   return with_bias("conv_transpose2d", record_fold(reshape(columns, {images, groups * taps, places}), windows, outputs), bias);
@@ -220,15 +218,24 @@ Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 Tensor max_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options) {
   Shape result;
-  const Tensor windows = pooled_windows("max_pool2d", x, kernel, options, -std::numeric_limits<double>::infinity(), result);
-  return reshape(detail::take_along_axis_unchecked(windows, argmax(windows, 2, true), 2), result);
+  const Tensor windows = pooled_windows("max_pool2d", x, kernel, options, true, result);
+  Tensor largest = argmax(windows, 2, true);
+  if (options.padding.height + options.padding.width > 0) {
+    // Of a window of nothing larger than the padding, the first element that is none.
+    const Tensor inside = pooled_windows("max_pool2d", ones({1, 1, x.shape(2), x.shape(3)}, DType::int64), kernel, options, false, result);
+    result[0] = x.shape(0);
+    result[1] = x.shape(1);
+    const Tensor everywhere = broadcast_to(inside, windows.shape());
+    largest = where(detail::take_along_axis_unchecked(everywhere, largest, 2) == 1, largest, argmax(inside, 2, true));
+  }
+  return reshape(detail::take_along_axis_unchecked(windows, largest, 2), result);
 }
 
 Tensor avg_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
   Shape result;
-  const Tensor windows = pooled_windows("avg_pool2d", x, kernel, options, 0, result);
+  const Tensor windows = pooled_windows("avg_pool2d", x, kernel, options, false, result);
   if (count_include_pad) return reshape(mean(windows, 2), result);
-  const Tensor counts = sum(pooled_windows("avg_pool2d", ones({1, 1, x.shape(2), x.shape(3)}, x.dtype()), kernel, options, 0, result), 2);
+  const Tensor counts = sum(pooled_windows("avg_pool2d", ones({1, 1, x.shape(2), x.shape(3)}, x.dtype()), kernel, options, false, result), 2);
   result[0] = x.shape(0);
   result[1] = x.shape(1);
   return reshape(sum(windows, 2) / counts, result);

@@ -41,7 +41,7 @@ Tensor unfold(const Tensor& x, Extent2 kernel, const WindowOptions& options = {}
 Tensor fold(const Tensor& columns, Extent2 size, Extent2 kernel, const WindowOptions& options = {});
 
 /// The largest of each window; of several the first takes the cotangent. The stride is the kernel unless it is given; padding, of
-/// at most half the kernel, counts as -inf.
+/// at most half the kernel, is never it.
 Tensor max_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options);
 Tensor max_pool2d(const Tensor& x, Extent2 kernel);
 Tensor max_pool1d(const Tensor& x, std::int64_t kernel, const WindowOptions& options);

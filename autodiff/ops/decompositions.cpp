@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <autodiff/detail/lapack.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -8,6 +7,7 @@
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/scale.hpp>
+#include <limits>
 
 namespace xgrad {
 namespace {
@@ -21,11 +21,14 @@ Tensor rows(const Tensor& x, std::int64_t first, std::int64_t last) { return x.s
 Tensor row(const Tensor& x, std::int64_t i) { return x.slice(xt::ellipsis(), i, xt::all()); }
 Tensor along_rows(const Tensor& x) { return expand_dims(x, -2); }
 Tensor along_columns(const Tensor& x) { return expand_dims(x, -1); }
-/// 1 / x, and 0 where x is 0.
-Tensor safe_reciprocal(const Tensor& x) {
-  const Tensor is_zero = x == 0;
+/// 1 / x, and 0 where x is no more than rounding errors of `largest` over `n` values: what it would magnify is noise.
+Tensor safe_reciprocal(const Tensor& x, const Tensor& largest, std::int64_t n) {
+  const double epsilon = x.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const Tensor is_zero = abs(x) <= largest.detach() * (epsilon * static_cast<double>(n));
   return where(is_zero, 0, 1 / where(is_zero, 1, x));
 }
+/// The largest magnitude of each vector, to compare matrices with.
+Tensor largest_of(const Tensor& w) { return expand_dims(max(abs(w), -1, true), -1); }
 /// The lower triangle with half the diagonal.
 Tensor half_lower(const Tensor& x) { return 0.5 * (tril(x) + tril(x, -1)); }
 
@@ -35,7 +38,7 @@ struct Cholesky final : GeneralOp {
     const std::int64_t n = output.shape->back(), count = batches(*output.shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]);
+      const Contiguous<T> a(inputs[0]);
       Columns<T> matrix(n, n);
       for (std::int64_t i = 0; i < count; ++i) {
         matrix.read(a.data() + i * n * n);
@@ -54,22 +57,23 @@ struct Cholesky final : GeneralOp {
 
 /// Inputs: triangular matrices and right-hand sides of one batch shape.
 struct TriangularSolve final : GeneralOp {
-  explicit TriangularSolve(TriangularOptions options) : options(options) {}
+  /// For `caller`, which errors name.
+  TriangularSolve(std::string_view caller, TriangularOptions options) : caller(caller), options(options) {}
   bool operator==(const TriangularSolve& other) const {
-    return options.lower == other.options.lower && options.transposed == other.options.transposed && options.unit == other.options.unit;
+    return caller == other.caller && options.lower == other.options.lower && options.transposed == other.options.transposed && options.unit == other.options.unit;
   }
   std::string_view name() const override { return "triangular_solve"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::int64_t n = inputs[0].shape->back(), columns = output.shape->back(), count = batches(*output.shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]), b(inputs[1]);
+      const Contiguous<T> a(inputs[0]), b(inputs[1]);
       Columns<T> matrix(n, n), sides(n, columns);
       for (std::int64_t i = 0; i < count; ++i) {
         matrix.read(a.data() + i * n * n);
         sides.read(b.data() + i * n * columns);
         for (std::int64_t k = 0; k < n && !options.unit; ++k)
-          if (matrix.data()[k * n + k] == 0) refuse_matrix("triangular_solve", "is singular", i, count);
+          if (matrix.data()[k * n + k] == 0) refuse_matrix(caller, "is singular", i, count);
         detail::triangular_solve(n, columns, matrix.data(), sides.data(), options.lower, options.transposed, options.unit);
         sides.write(output.as<T>() + i * n * columns);
       }
@@ -84,6 +88,7 @@ struct TriangularSolve final : GeneralOp {
     const std::int64_t beside = options.unit ? 1 : 0;
     return -(options.lower ? tril(full, -beside) : triu(full, beside));
   }
+  std::string_view caller;
   TriangularOptions options;
 };
 
@@ -95,7 +100,7 @@ struct Qr final : GeneralOp {
     const std::int64_t m = shape[shape.size() - 2], n = shape.back(), count = batches(shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]);
+      const Contiguous<T> a(inputs[0]);
       Columns<T> q(m, n), r(n, n);
       for (std::int64_t i = 0; i < count; ++i) {
         q.read(a.data() + i * m * n);
@@ -122,7 +127,7 @@ struct Eigh final : GeneralOp {
     const std::int64_t n = inputs[0].shape->back(), count = batches(*inputs[0].shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]);
+      const Contiguous<T> a(inputs[0]);
       Columns<T> matrix(n, n);
       for (std::int64_t i = 0; i < count; ++i) {
         T* const to = output.as<T>() + i * (n + 1) * n;
@@ -135,7 +140,8 @@ struct Eigh final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     const std::int64_t n = inputs[0].shape(-1);
     const Tensor v = rows(y, 0, n), w = row(y, n), gv = rows(g, 0, n), gw = row(g, n);
-    const Tensor gaps = safe_reciprocal(along_rows(w) - along_columns(w));
+    if (n == 0) return inputs[0];
+    const Tensor gaps = safe_reciprocal(along_rows(w) - along_columns(w), largest_of(w), n);
     const Tensor inner = scale(matmul(turned(v), gv), gaps) + along_columns(gw) * eye(n, g.dtype());
     return symmetric(matmul(matmul(v, inner), turned(v)));
   }
@@ -146,29 +152,28 @@ struct Svd final : GeneralOp {
   std::string_view name() const override { return "svd"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const Shape& shape = *inputs[0].shape;
-    const std::int64_t m = shape[shape.size() - 2], n = shape.back(), k = std::min(m, n), count = batches(shape);
+    const std::int64_t m = shape[shape.size() - 2], n = shape.back(), k = std::min(m, n);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]);
-      Columns<T> matrix(m, n), u(m, k), vt(k, n);
-      for (std::int64_t i = 0; i < count; ++i) {
+      for_each_svd<T>("svd", inputs[0], [&](std::int64_t i, const Columns<T>& u, const std::vector<T>& values, const Columns<T>& vt) {
         T* const to = output.as<T>() + i * (m + 1 + n) * k;
-        matrix.read(a.data() + i * m * n);
-        if (singular_values(m, n, matrix.data(), u.data(), to + m * k, vt.data()) != 0)
-          refuse_matrix("svd", "has values for which the iteration does not end", i, count);
         u.write(to);
+        std::copy(values.begin(), values.end(), to + m * k);
         std::copy(vt.values.begin(), vt.values.end(), to + (m + 1) * k);  // column by column, which is V row by row
-      }
+      });
     });
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     const std::int64_t m = inputs[0].shape(-2), n = inputs[0].shape(-1), k = std::min(m, n);
     const Tensor u = rows(y, 0, m), s = row(y, m), v = rows(y, m + 1, m + 1 + n);
     const Tensor gu = rows(g, 0, m), gs = row(g, m), gv = rows(g, m + 1, m + 1 + n);
-    const Tensor squares = square(s), gaps = safe_reciprocal(along_rows(squares) - along_columns(squares)), inverse = safe_reciprocal(s);
-    const Tensor ug = matmul(turned(u), gu), vg = matmul(turned(v), gv);
-    const Tensor inner = scale(ug - turned(ug), gaps) * along_rows(s) + along_columns(s) * scale(vg - turned(vg), gaps) +
-                         along_columns(gs) * eye(k, g.dtype());
+    if (k == 0) return inputs[0];
+    const Tensor largest = largest_of(s), size = squeeze(largest, -1);
+    const Tensor inverse = safe_reciprocal(s, size, k);
+    const Tensor ug = matmul(turned(u), gu), vg = matmul(turned(v), gv), a = ug - turned(ug), b = vg - turned(vg);
+    // By sums and differences rather than 1/(sⱼ² - sᵢ²): where u and v turn together, as in U Vᵀ, equal values do no harm.
+    const Tensor gaps = safe_reciprocal(along_rows(s) - along_columns(s), largest, k), sums = safe_reciprocal(along_rows(s) + along_columns(s), largest, k);
+    const Tensor inner = 0.5 * (scale(a + b, gaps) + scale(a - b, sums)) + along_columns(gs) * eye(k, g.dtype());
     Tensor result = matmul(matmul(u, inner), turned(v));
     if (m > k) result = result + matmul(scale(gu - matmul(u, ug), along_rows(inverse)), turned(v));
     if (n > k) result = result + matmul(u, turned(scale(gv - matmul(v, vg), along_rows(inverse))));
@@ -184,15 +189,19 @@ Tensor cholesky(const Tensor& a) {
 }
 
 Tensor triangular_solve(const Tensor& a, const Tensor& b, const TriangularOptions& options) {
-  check_defined("triangular_solve", b);
-  Tensor left = matrices("triangular_solve", a, true), right = matrices("triangular_solve", b);
+  return triangular_solve_for("triangular_solve", a, b, options);
+}
+
+Tensor detail::triangular_solve_for(std::string_view op, const Tensor& a, const Tensor& b, const TriangularOptions& options) {
+  check_defined(op, b);
+  const Tensor left = matrices(op, a, true), right = matrices(op, b);
   const DType dtype = promote(left.dtype(), right.dtype());
   if (right.shape(-2) != left.shape(-1))
-    throw std::invalid_argument("triangular_solve: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
-  const Shape batch = broadcast_shapes("triangular_solve", batch_shape(left.shape()), batch_shape(right.shape()));
+    throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
+  const Shape batch = broadcast_shapes(op, batch_shape(left.shape()), batch_shape(right.shape()));
   const std::int64_t n = left.shape(-1), columns = right.shape(-1);
   Tensor inputs[] = {broadcast_to(left.to(dtype), with_matrix(batch, n, n)), broadcast_to(right.to(dtype), with_matrix(batch, n, columns))};
-  return checked_now(record_moved(interned<TriangularSolve>(options), inputs, with_matrix(batch, n, columns), dtype));
+  return checked_now(record_moved(interned<TriangularSolve>(op, options), inputs, with_matrix(batch, n, columns), dtype));
 }
 
 std::pair<Tensor, Tensor> qr(const Tensor& a) {

@@ -17,11 +17,13 @@ Tensor cholesky(const Tensor& a);
 /// Q (m × n) and R (n × n, upper triangular) of A = Q R; of fewer rows than columns Q is m × m and R m × n.
 std::pair<Tensor, Tensor> qr(const Tensor& a);
 /// Eigenvalues w, ascending, and eigenvectors as the columns of V, of a symmetric matrix of which the lower triangle is read. Gradients
-/// are symmetric. Where eigenvalues are equal those of V leave out what mixes them: right for functions that do not depend on
-/// the choice of V.
+/// are symmetric. Where eigenvalues are equal, up to rounding, V is one of many, and its gradient leaves out what mixes the vectors of
+/// one value: right for functions of the spaces they span and for symmetric functions of w, finite but wrong for others, such as
+/// V diag(f(w)) Vᵀ, whose cotangents do not hold what is left out.
 std::pair<Tensor, Tensor> eigh(const Tensor& a);
-/// U (m × k), the singular values, descending, and Vᵀ (k × n) of A = U diag(s) Vᵀ, k = min(m, n). As for `eigh` where values are
-/// equal; of those that are 0 gradients of U and V leave out what divides by them.
+/// U (m × k), the singular values, descending, and Vᵀ (k × n) of A = U diag(s) Vᵀ, k = min(m, n). Where values are equal, or 0, up to
+/// rounding, gradients leave out what would be divided by their difference, or by them: right for functions that turning U and V
+/// together does not change, such as U Vᵀ.
 std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& a);
 
 /// Options of `triangular_solve`.
@@ -39,11 +41,11 @@ Tensor inv(const Tensor& a);
 /// Moore and Penrose's inverse; singular values up to `rcond` times the largest (by default the larger extent times the dtype's
 /// epsilon) count as 0. The derivative is that at constant rank.
 Tensor pinv(const Tensor& a, double rcond = -1);
-/// X that minimises |A X - B|, for A of full rank; the shortest where A has fewer rows than columns.
+/// X that minimises |A X - B|; the shortest where A has fewer rows than columns. Throws std::domain_error unless A has full rank.
 Tensor lstsq(const Tensor& a, const Tensor& b);
-/// d/dA = det A · A⁻ᵀ, which throws std::domain_error at a singular matrix when the gradient is computed.
+/// d/dA: the cofactors, which singular matrices have too. Derivatives of them take A⁻¹, and throw std::domain_error without one.
 Tensor det(const Tensor& a);
-/// The sign of det A, and ln |det A| (-inf if A is singular); without overflow. d ln|det A|/dA = A⁻ᵀ.
+/// The sign of det A, and ln |det A| (-inf if A is singular); without overflow. d ln|det A|/dA = A⁻ᵀ; std::domain_error without one.
 std::pair<Tensor, Tensor> slogdet(const Tensor& a);
 /// Aⁿ; of negative n powers of the inverse.
 Tensor matrix_power(const Tensor& a, std::int64_t n);

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
@@ -13,23 +13,7 @@ namespace xgrad {
 namespace {
 
 using detail::Array;
-
-/// Contiguous values of an array, copied if they are not.
-template <class T>
-class Contiguous {
- public:
-  explicit Contiguous(const Array& x) : data_(static_cast<const T*>(x.data)) {
-    if (x.contiguous || x.size == 0) return;
-    copy_ = detail::Buffer::allocate(static_cast<std::size_t>(x.size) * size_of(x.dtype));
-    detail::copy_contiguous(x, copy_->data());
-    data_ = static_cast<const T*>(copy_->data());
-  }
-  const T* data() const { return data_; }
-
- private:
-  const T* data_;
-  detail::Ref<detail::Buffer> copy_;
-};
+using detail::Contiguous;
 
 /// A shape seen as (outer, extent of an axis, inner).
 struct Split {

@@ -1,9 +1,11 @@
 // What the ops of linear algebra share.
 #pragma once
 
-#include <autodiff/evaluate/evaluate.hpp>
+#include <algorithm>
+#include <autodiff/detail/lapack.hpp>
+#include <autodiff/ops/contiguous.hpp>
+#include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -29,22 +31,8 @@ class Columns {
   std::vector<T> values;
 };
 
-/// Values of an array row by row, copied if they do not lie so.
-template <class T>
-class RowMajor {
- public:
-  explicit RowMajor(const Array& x) : data_(static_cast<const T*>(x.data)) {
-    if (x.contiguous || x.size == 0) return;
-    copy_.resize(static_cast<std::size_t>(x.size));
-    copy_contiguous(x, copy_.data());
-    data_ = copy_.data();
-  }
-  const T* data() const { return data_; }
-
- private:
-  const T* data_;
-  std::vector<T> copy_;
-};
+/// `triangular_solve` on behalf of another function, which errors name.
+Tensor triangular_solve_for(std::string_view op, const Tensor& a, const Tensor& b, const TriangularOptions& options);
 
 /// Calls f(T()) for the floating type.
 template <class F>
@@ -75,6 +63,22 @@ inline Tensor matrices(std::string_view op, const Tensor& a, bool square = false
 
 [[noreturn]] inline void refuse_matrix(std::string_view op, const std::string& why, std::int64_t which, std::int64_t count) {
   throw std::domain_error(std::string(op) + ": the matrix " + (count > 1 ? std::to_string(which) + " of " + std::to_string(count) + " " : "") + why);
+}
+
+/// Calls f(i, u, s, vt) with the factors of each matrix: u (m × k) and vt (k × n) column by column, k = min(m, n).
+template <class T, class F>
+void for_each_svd(std::string_view op, const Array& input, const F& f) {
+  const Shape& shape = *input.shape;
+  const std::int64_t m = shape[shape.size() - 2], n = shape.back(), k = std::min(m, n), count = batches(shape);
+  const Contiguous<T> a(input);
+  Columns<T> matrix(m, n), u(m, k), vt(k, n);
+  std::vector<T> s(static_cast<std::size_t>(k));
+  for (std::int64_t i = 0; i < count; ++i) {
+    matrix.read(a.data() + i * m * n);
+    if (singular_values(m, n, matrix.data(), u.data(), s.data(), vt.data()) != 0)
+      refuse_matrix(op, "has values for which the iteration does not end", i, count);
+    f(i, u, s, vt);
+  }
 }
 
 /// Errors in values appear at the call; but a rule computes nothing ahead, and its values were checked with the forward pass.

@@ -11,12 +11,8 @@ namespace xgrad {
 namespace {
 
 using detail::check_defined;
+using detail::checked_axis;
 using xt::placeholders::_;
-
-std::size_t checked_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
-  check_defined(op, x);
-  return static_cast<std::size_t>(normalize_axis(op, axis, x.shape()));
-}
 
 /// A range along one axis, everything of the others.
 Tensor along(const Tensor& x, std::size_t axis, const Slice& range) {

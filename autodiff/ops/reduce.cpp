@@ -151,6 +151,19 @@ Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool
   return result;
 }
 
+Tensor reduced_last(const Tensor& x, std::span<const std::int64_t> axes) {
+  std::vector<std::int64_t> order;
+  Shape shape = reduced_shape(x.shape(), axes, false);
+  std::int64_t count = 1;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.dim()); ++i) {
+    if (std::find(axes.begin(), axes.end(), i) == axes.end()) order.push_back(i);
+    else count *= x.shape(i);
+  }
+  order.insert(order.end(), axes.begin(), axes.end());
+  shape.push_back(count);
+  return reshape(transpose(x, order), shape);
+}
+
 }  // namespace detail
 
 Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {

@@ -22,6 +22,9 @@ struct Reduction : GeneralOp {
 /// The shape left of `shape` when `axes` (sorted, counted from the front) are reduced.
 Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool keepdims);
 
+/// `x` with the reduced axes as one at the end, the others in their order.
+Tensor reduced_last(const Tensor& x, std::span<const std::int64_t> axes);
+
 /// Records the reduction `R` of `x`.
 template <class R>
 Tensor reduce(const Tensor& x, AxisList axes, bool keepdims, DType dtype) {

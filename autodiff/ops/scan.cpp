@@ -9,6 +9,7 @@ namespace xgrad {
 namespace {
 
 using detail::Array;
+using detail::checked_axis;
 
 struct CumSum final : GeneralOp {
   CumSum(std::size_t axis, bool reversed) : axis(axis), reversed(reversed) {}
@@ -63,11 +64,6 @@ Tensor scan(const Tensor& x, std::size_t axis, const F& combine) {
   for (std::int64_t step = 1; step < extent; step *= 2)
     result = concatenate({range(0, step), combine(range(0, extent - step), range(step, extent))}, static_cast<std::int64_t>(axis));
   return result;
-}
-
-std::size_t checked_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
-  detail::check_defined(op, x);
-  return static_cast<std::size_t>(normalize_axis(op, axis, x.shape()));
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <autodiff/detail/lapack.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -21,7 +20,7 @@ Tensor turned(const Tensor& x) { return matrix_transpose(x); }
 template <class T, class F>
 void for_each_lu(const Array& input, const F& f) {
   const std::int64_t n = input.shape->back(), count = batches(*input.shape);
-  const RowMajor<T> a(input);
+  const Contiguous<T> a(input);
   Columns<T> matrix(n, n);
   std::vector<int> pivots;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -38,7 +37,7 @@ struct Solve final : GeneralOp {
     const std::int64_t n = inputs[0].shape->back(), columns = output.shape->back(), count = batches(*output.shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> b(inputs[1]);
+      const Contiguous<T> b(inputs[1]);
       Columns<T> sides(n, columns);
       for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int info) {
         if (info != 0) refuse_matrix("solve", "is singular", i, count);
@@ -55,6 +54,9 @@ struct Solve final : GeneralOp {
 };
 
 struct Inverse final : GeneralOp {
+  /// For `caller`, which errors name.
+  explicit Inverse(std::string_view caller) : caller(caller) {}
+  bool operator==(const Inverse& other) const { return caller == other.caller; }
   std::string_view name() const override { return "inv"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::int64_t n = output.shape->back(), count = batches(*output.shape);
@@ -62,7 +64,7 @@ struct Inverse final : GeneralOp {
     with_floating(output.dtype, [&]<class T>(T) {
       Columns<T> inverse(n, n);
       for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int info) {
-        if (info != 0) refuse_matrix("inv", "is singular", i, count);
+        if (info != 0) refuse_matrix(caller, "is singular", i, count);
         std::fill(inverse.values.begin(), inverse.values.end(), T(0));
         for (std::int64_t k = 0; k < n; ++k) inverse.data()[k * n + k] = 1;
         lu_solve(n, n, factors.data(), pivots, inverse.data(), false);
@@ -73,9 +75,48 @@ struct Inverse final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
     return -matmul(matmul(turned(y), g), turned(y));
   }
+  std::string_view caller;
 };
 
+Tensor inverse(std::string_view caller, const Tensor& a) { return checked_now(record(interned<Inverse>(caller), {&a, 1}, a.shape(), a.dtype())); }
+
 Tensor column_and_row(const Tensor& g) { return expand_dims(expand_dims(g, -1), -1); }
+
+/// The matrix of cofactors, det A · A⁻ᵀ, which singular matrices have too: det U det V · U diag(Π of the other values) Vᵀ.
+struct Cofactors final : GeneralOp {
+  std::string_view name() const override { return "det"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const std::int64_t n = output.shape->back();
+    if (output.size == 0) return;
+    with_floating(output.dtype, [&]<class T>(T) {
+      std::vector<int> pivots;
+      const auto sign_of = [&](Columns<T> orthogonal) {
+        lu(n, orthogonal.data(), pivots);
+        T sign = 1;
+        for (std::int64_t i = 0; i < n; ++i)
+          if ((orthogonal.data()[i * n + i] < 0) != (pivots[static_cast<std::size_t>(i)] != i + 1)) sign = -sign;
+        return sign;
+      };
+      for_each_svd<T>("det", inputs[0], [&](std::int64_t i, const Columns<T>& u, const std::vector<T>& s, const Columns<T>& vt) {
+        T* const to = output.as<T>() + i * n * n;
+        std::fill_n(to, n * n, T(0));
+        const T sign = sign_of(u) * sign_of(vt);
+        for (std::int64_t r = 0; r < n; ++r) {
+          T others = sign;
+          for (std::int64_t k = 0; k < n; ++k)
+            if (k != r) others *= s[static_cast<std::size_t>(k)];
+          for (std::int64_t row = 0; row < n; ++row)
+            for (std::int64_t column = 0; column < n; ++column)
+              to[row * n + column] += others * u.values[static_cast<std::size_t>(r * n + row)] * vt.values[static_cast<std::size_t>(column * n + r)];
+        }
+      });
+    });
+  }
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& c) const override {
+    const Tensor weight = column_and_row(sum(g * c, {-2, -1})) * eye(c.shape(-1), c.dtype());
+    return matmul(weight - matmul(c, turned(g)), turned(inverse("det", inputs[0])));
+  }
+};
 
 enum class Determinant : std::uint8_t { value, sign, logarithm };
 
@@ -98,10 +139,10 @@ struct Det final : GeneralOp {
       });
     });
   }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if constexpr (which == Determinant::sign) return {};
-    else if constexpr (which == Determinant::value) return scale(column_and_row(g * y), turned(xgrad::inv(inputs[0])));
-    else return scale(column_and_row(g), turned(xgrad::inv(inputs[0])));
+    else if constexpr (which == Determinant::value) return scale(column_and_row(g), record(shared_op<Cofactors>(), {&inputs[0], 1}, inputs[0].shape(), inputs[0].dtype()));
+    else return scale(column_and_row(g), turned(inverse("slogdet", inputs[0])));
   }
 };
 
@@ -112,25 +153,19 @@ struct PseudoInverse final : GeneralOp {
   std::string_view name() const override { return "pinv"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const Shape& shape = *inputs[0].shape;
-    const std::int64_t m = shape[shape.size() - 2], n = shape.back(), k = std::min(m, n), count = batches(shape);
+    const std::int64_t m = shape[shape.size() - 2], n = shape.back(), k = std::min(m, n);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      const RowMajor<T> a(inputs[0]);
-      Columns<T> matrix(m, n), u(m, k), vt(k, n);
-      std::vector<T> s(static_cast<std::size_t>(k));
       const T relative = rcond >= 0 ? static_cast<T>(rcond) : static_cast<T>(std::max(m, n)) * std::numeric_limits<T>::epsilon();
-      for (std::int64_t i = 0; i < count; ++i) {
-        matrix.read(a.data() + i * m * n);
-        if (singular_values(m, n, matrix.data(), u.data(), s.data(), vt.data()) != 0)
-          refuse_matrix("pinv", "has values for which the iteration does not end", i, count);
+      for_each_svd<T>("pinv", inputs[0], [&](std::int64_t i, const Columns<T>& u, const std::vector<T>& s, const Columns<T>& vt) {
         T* const to = output.as<T>() + i * m * n;
         std::fill_n(to, m * n, T(0));
         for (std::int64_t r = 0; r < k && s[static_cast<std::size_t>(r)] > relative * s[0]; ++r)
           for (std::int64_t row = 0; row < n; ++row) {
-            const T factor = vt.data()[row * k + r] / s[static_cast<std::size_t>(r)];
-            for (std::int64_t column = 0; column < m; ++column) to[row * m + column] += factor * u.data()[r * m + column];
+            const T factor = vt.values[static_cast<std::size_t>(row * k + r)] / s[static_cast<std::size_t>(r)];
+            for (std::int64_t column = 0; column < m; ++column) to[row * m + column] += factor * u.values[static_cast<std::size_t>(r * m + column)];
           }
-      }
+      });
     });
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& p) const override {
@@ -165,7 +200,7 @@ Tensor solve(const Tensor& a, const Tensor& b) {
 
 Tensor inv(const Tensor& a) {
   const Tensor input = matrices("inv", a, true);
-  return checked_now(record(shared_op<Inverse>(), {&input, 1}, input.shape(), input.dtype()));
+  return inverse("inv", input);
 }
 
 Tensor pinv(const Tensor& a, double rcond) {
@@ -181,10 +216,10 @@ Tensor lstsq(const Tensor& a, const Tensor& b) {
     throw std::invalid_argument("lstsq: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   if (input.shape(-2) >= input.shape(-1)) {
     const auto [q, r] = qr(input);
-    return triangular_solve(r, matmul(turned(q), b), {.lower = false});
+    return triangular_solve_for("lstsq", r, matmul(turned(q), b), {.lower = false});
   }
   const auto [q, r] = qr(turned(input));
-  return matmul(q, triangular_solve(r, b, {.lower = false, .transposed = true}));
+  return matmul(q, triangular_solve_for("lstsq", r, b, {.lower = false, .transposed = true}));
 }
 
 Tensor det(const Tensor& a) { return determinant<Determinant::value>(matrices("det", a, true)); }
@@ -197,7 +232,7 @@ std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
 Tensor matrix_power(const Tensor& a, std::int64_t n) {
   check_defined("matrix_power", a);
   if (a.dim() < 2 || a.shape(-1) != a.shape(-2)) matrices("matrix_power", a, true);
-  if (n < 0) return matrix_power(inv(a), -n);
+  if (n < 0) return matrix_power(inverse("matrix_power", matrices("matrix_power", a, true)), -n);
   Tensor result, power = a;
   for (; n > 0; n /= 2) {
     if (n % 2) result = result.defined() ? matmul(result, power) : power;

@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/sort.hpp>
 #include <autodiff/tape.hpp>
@@ -34,19 +35,12 @@ struct ArgSort final : GeneralOp {
     std::int64_t inner = 1;
     for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
     const std::int64_t extent = shape[axis], lines = output.size / extent;
-    const Array& x = inputs[0];
-    detail::Ref<detail::Buffer> copy;
-    const void* data = x.data;
-    if (!x.contiguous) {
-      copy = detail::Buffer::allocate(static_cast<std::size_t>(x.size) * size_of(x.dtype));
-      detail::copy_contiguous(x, copy->data());
-      data = copy->data();
-    }
-    dispatch(x.dtype, [&]<class T>(T) {
+    dispatch(inputs[0].dtype, [&]<class T>(T) {
+      const detail::Contiguous<T> x(inputs[0]);
       std::vector<std::int64_t> order(static_cast<std::size_t>(extent));
       for (std::int64_t line = 0; line < lines; ++line) {
         const std::int64_t start = line / inner * inner * extent + line % inner;
-        const T* from = static_cast<const T*>(data) + start;
+        const T* from = x.data() + start;
         std::iota(order.begin(), order.end(), 0);
         std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
           return descending ? before(from[b * inner], from[a * inner]) : before(from[a * inner], from[b * inner]);
@@ -69,14 +63,11 @@ struct SearchSorted final : GeneralOp {
   std::string_view name() const override { return "searchsorted"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     dispatch(inputs[0].dtype, [&]<class T>(T) {
-      std::vector<std::uint8_t> memory(static_cast<std::size_t>(inputs[0].size + inputs[1].size) * sizeof(T) + alignof(T));
-      T* const sorted = reinterpret_cast<T*>(memory.data());
-      detail::copy_contiguous(inputs[0], sorted);
-      T* const values = sorted + inputs[0].size;
-      detail::copy_contiguous(inputs[1], values);
-      T* const end = sorted + inputs[0].size;
+      const detail::Contiguous<T> sorted(inputs[0]), values(inputs[1]);
+      const T *const begin = sorted.data(), *const end = begin + inputs[0].size;
       for (std::int64_t i = 0; i < output.size; ++i)
-        output.as<std::int64_t>()[i] = (right ? std::upper_bound(sorted, end, values[i], before<T>) : std::lower_bound(sorted, end, values[i], before<T>)) - sorted;
+        output.as<std::int64_t>()[i] = (right ? std::upper_bound(begin, end, values.data()[i], before<T>)
+                                               : std::lower_bound(begin, end, values.data()[i], before<T>)) - begin;
     });
   }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
@@ -94,20 +85,17 @@ void check_mask(std::string_view op, const Tensor& mask) {
 }  // namespace
 
 Tensor argsort(const Tensor& x, std::int64_t axis, bool descending) {
-  detail::check_defined("argsort", x);
-  const auto at = static_cast<std::size_t>(normalize_axis("argsort", axis, x.shape()));
+  const std::size_t at = detail::checked_axis("argsort", x, axis);
   return detail::record(detail::interned<ArgSort>(at, descending), {&x, 1}, x.shape(), DType::int64);
 }
 
 Tensor sort(const Tensor& x, std::int64_t axis, bool descending) {
-  detail::check_defined("sort", x);
-  const std::int64_t at = normalize_axis("sort", axis, x.shape());
+  const auto at = static_cast<std::int64_t>(detail::checked_axis("sort", x, axis));
   return detail::take_along_axis_unchecked(x, argsort(x, at, descending), at);
 }
 
 std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, std::int64_t axis, bool largest) {
-  detail::check_defined("topk", x);
-  const std::int64_t at = normalize_axis("topk", axis, x.shape());
+  const auto at = static_cast<std::int64_t>(detail::checked_axis("topk", x, axis));
   if (k < 0 || k > x.shape(at))
     throw std::invalid_argument("topk: " + std::to_string(k) + " elements of axis " + std::to_string(at) + " of shape " + to_string(x.shape()));
   std::vector<Slice> slices(x.dim(), Slice(xt::all()));
@@ -128,30 +116,14 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
 Tensor median(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("median", x);
   const AxisList reduced = axes.normalize("median", x.shape());
-  Shape kept;
-  std::vector<std::int64_t> order;
-  std::int64_t count = 1;
-  for (std::size_t i = 0, next = 0; i < x.dim(); ++i) {
-    const bool is_reduced = next < reduced.size() && reduced[next] == static_cast<std::int64_t>(i);
-    if (is_reduced) {
-      ++next;
-      count *= x.shape()[i];
-      if (keepdims) kept.push_back(1);
-    } else {
-      order.push_back(static_cast<std::int64_t>(i));
-      kept.push_back(x.shape()[i]);
-    }
-  }
+  const Tensor lines = detail::reduced_last(is_floating(x.dtype()) ? x : x.to(DType::float64), reduced);
+  const std::int64_t count = lines.shape(-1);
   if (count == 0) throw std::invalid_argument("median: nothing to reduce of shape " + to_string(x.shape()));
-  Shape lines;
-  for (const std::int64_t axis : order) lines.push_back(x.shape(axis));
-  lines.push_back(count);
-  order.insert(order.end(), reduced.begin(), reduced.end());
-  const Tensor sorted = sort(reshape(transpose(is_floating(x.dtype()) ? x : x.to(DType::float64), order), lines), -1);
+  const Tensor sorted = sort(lines, -1);
   const auto at = [&](std::int64_t i) { return sorted.slice(xt::ellipsis(), i); };
   const Tensor middle = count % 2 ? at(count / 2) : 0.5 * (at(count / 2 - 1) + at(count / 2));
   const Tensor last = at(count - 1);  // NaN if any is
-  return reshape(where(last == last, middle, last), kept);
+  return reshape(where(last == last, middle, last), detail::reduced_shape(x.shape(), reduced, keepdims));
 }
 
 Tensor nonzero(const Tensor& x) {

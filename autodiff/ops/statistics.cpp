@@ -1,6 +1,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
+#include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/statistics.hpp>
 #include <autodiff/ops/special.hpp>
@@ -28,27 +29,12 @@ Tensor flat_root(const Tensor& x) { return where(x == 0, zeros({}, x.dtype()), s
 Tensor prod(const Tensor& x, const Axes& axes, bool keepdims) {
   detail::check_defined("prod", x);
   const AxisList reduced = axes.normalize("prod", x.shape());
-  // The reduced axes as one, halved until one element is left: products of others are then products of partial products.
-  std::vector<std::int64_t> order;
-  Shape lines, result;
-  for (std::int64_t i = 0, next = 0; i < static_cast<std::int64_t>(x.dim()); ++i) {
-    const bool is_reduced = next < static_cast<std::int64_t>(reduced.size()) && reduced[static_cast<std::size_t>(next)] == i;
-    if (is_reduced) ++next;
-    else {
-      order.push_back(i);
-      lines.push_back(x.shape(i));
-    }
-    if (!is_reduced) result.push_back(x.shape(i));
-    else if (keepdims) result.push_back(1);
-  }
-  order.insert(order.end(), reduced.begin(), reduced.end());
-  const auto n = static_cast<std::int64_t>(count_of(x, reduced));
-  lines.insert(lines.begin(), n);
+  const Shape result = detail::reduced_shape(x.shape(), reduced, keepdims);
   const DType dtype = x.dtype() == DType::bool_ ? DType::int64 : x.dtype();
+  // Halved until one element is left: products of others are then products of partial products.
+  Tensor terms = detail::reduced_last(x.to(dtype), reduced);
+  const std::int64_t n = terms.shape(-1);
   if (n == 0) return ones(result, dtype);
-  Shape flat(lines.begin() + 1, lines.end());
-  flat.push_back(n);
-  Tensor terms = reshape(transpose(x.to(dtype), order), flat);
   for (std::int64_t length = n; length > 1;) {
     const std::int64_t half = length / 2;
     const auto part = [&](std::int64_t first, std::int64_t last) { return terms.slice(xt::ellipsis(), xt::range(first, last)); };

@@ -70,11 +70,16 @@ std::vector<Row> convolution_rows() {
   };
   convolution("conv2d", {}, {{{2, 2, 4, 5}, {3, 2, 2, 3}, {3}}, {{1, 1, 1, 1}, {1, 1, 1, 1}}});
   convolution("conv2dWithOptions", {.stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}}, {{{2, 2, 5, 4}, {2, 2, 3, 2}}});
+  convolution("conv2dOfSinglePixels", {}, {{{2, 3, 2, 2}, {4, 3, 1, 1}, {4}}});
+  convolution("conv2dOfSinglePixelsApart", {.stride = 2, .padding = 1}, {{{1, 2, 3, 3}, {2, 2, 1, 1}}});
   convolution("conv2dInGroups", {.padding = 1, .groups = 2}, {{{1, 4, 3, 3}, {6, 2, 3, 3}, {6}}});
   const ConvOptions wide{.stride = {2, 3}, .padding = {1, 0}, .dilation = {1, 2}, .groups = 2, .output_padding = {1, 2}};
   add("convTranspose2d", "conv_transpose2d", [](Inputs x) { return conv_transpose2d(x[0], x[1]); }, {{{2, 2, 3, 2}, {2, 3, 2, 2}}}, [](const std::vector<Plain>& x) { return transposed(x, {}); });
   add("convTranspose2dWithOptions", "conv_transpose2d", [=](Inputs x) { return conv_transpose2d(x[0], x[1], {}, wide); }, {{{1, 4, 2, 3}, {4, 2, 3, 2}}},
       [=](const std::vector<Plain>& x) { return transposed(x, wide); });
+  const ConvOptions longer{.dilation = 3, .output_padding = 2};
+  add("convTranspose2dMuchLonger", "conv_transpose2d", [=](Inputs x) { return conv_transpose2d(x[0], x[1], {}, longer); }, {{{1, 1, 3, 2}, {1, 2, 2, 2}}},
+      [=](const std::vector<Plain>& x) { return transposed(x, longer); });
   const ConvOptions one{.stride = 2, .padding = {7, 1}};
   const ConvOptions flat{.stride = {1, 2}, .padding = {0, 1}};
   add("conv1d", "conv1d", [=](Inputs x) { return conv1d(x[0], x[1], x[2], one); }, {{{2, 2, 7}, {3, 2, 3}, {3}}},
@@ -110,6 +115,8 @@ std::vector<Row> convolution_rows() {
   add("maxPool2d", "max_pool2d", [](Inputs x) { return max_pool2d(x[0], 2); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 2, 2, 0, true, true); });
   rows.back().edges = {{"the first of several takes the cotangent", {{{1, 1, 2, 2}, {1, 3, 3, 3}}}, {{1, 1, 1, 1}, {3}}, {{0, 1, 0, 0}}}};
   add("maxPool2dPadded", "max_pool2d", [](Inputs x) { return max_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }, {{{2, 1, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, true, true); });
+  rows.back().edges = {{"padding takes no cotangent", {{{1, 1, 1, 2}, {-std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}}},
+                        {{1, 1, 1, 1}, {-std::numeric_limits<double>::infinity()}}, {{1, 0}}}};
   add("avgPool2d", "avg_pool2d", [](Inputs x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, false, true); });
   add("avgPool2dOfWhatIsThere", "avg_pool2d", [](Inputs x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}, false); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, false, false); });
   const auto of_pairs = [](const Plain& x, const std::function<double(double, double)>& f) {
