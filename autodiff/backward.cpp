@@ -84,7 +84,9 @@ struct GradientPlan {
 /// A recording about to be replayed, of a thread.
 struct Workspace {
   Capture capture;
-  std::vector<Tensor> held;  ///< values beside those of the recording
+  std::vector<detail::Ref<detail::Leaf>> leaves;
+  std::vector<const Node*> targets;
+  detail::PointerIndex known;  ///< leaves, in their order
   std::vector<detail::Value> results;
   std::vector<Node*> values;
   std::vector<bool> spare;
@@ -103,7 +105,7 @@ class Lease {
     work_.busy = true;
   }
   ~Lease() {
-    work_.held.clear();
+    work_.leaves.clear();
     work_.results.clear();
     work_.busy = false;
   }
@@ -126,12 +128,12 @@ std::uint32_t find_node(const Capture& capture, const Node* node) {
 
 /// Captures the recording of `outputs` and their cotangents.
 void capture_recording(Workspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
-  std::vector<Node*> roots;
+  xt::svector<Node*, 8> roots;
   for (const Tensor& output : outputs) roots.push_back(detail::resolve(output.node()));
   for (const Tensor& cotangent : cotangents)
     if (cotangent.defined()) cotangent.evaluate();
   Capture& capture = work.capture;
-  capture.collect_recording(roots);
+  capture.collect_recording({roots.data(), roots.size()});
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::uint32_t at = find_node(capture, roots[i]);
     capture.note(at != none ? CaptureRef::node(at).word() : CaptureRef::value(capture.add_value(roots[i])).word());
@@ -235,14 +237,16 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   Capture& capture = work.capture;
   capture_recording(work, outputs, cotangents);
   // The leaves, with the gradients they have so far.
-  std::vector<detail::Ref<detail::Leaf>> leaves;
-  std::vector<const Node*> targets;
-  std::unordered_map<const void*, std::uint32_t> known;
+  auto& leaves = work.leaves;
+  auto& targets = work.targets;
+  detail::PointerIndex& known = work.known;
+  targets.clear();
+  known.clear();
   for (std::size_t i = 0; i < capture.values.size(); ++i) {
     const Node* node = capture.values[i];
     if (!node->leaf || !node->requires_grad) continue;
-    const auto [found, is_new] = known.emplace(node->leaf.get(), static_cast<std::uint32_t>(leaves.size()));
-    capture.note(found->second);
+    const auto [number, is_new] = known.add(node->leaf.get());
+    capture.note(number);
     if (!is_new) continue;
     leaves.push_back(node->leaf);
     targets.push_back(node);
@@ -269,7 +273,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
       seed(replay, outputs, cotangents);
       replay.run([&](Node* node, const Tensor& g) {
         if (!node->leaf) return;
-        Tensor& gradient = gradients[known.at(node->leaf.get())];
+        Tensor& gradient = gradients[known.add(node->leaf.get()).first];
         const Tensor& before = gradient.defined() ? gradient : node->leaf->gradient;
         gradient = before.defined() ? add(before, g) : g;
       });

@@ -25,7 +25,8 @@ inline Tensor match(Tensor cotangent, const Shape& shape, DType dtype) {
     std::vector<std::int64_t> axes;
     for (std::size_t i = 0; i < from.size(); ++i)
       if (i < extra || (shape[i - extra + missing] == 1 && from[i] != 1)) axes.push_back(static_cast<std::int64_t>(i));
-    if (!axes.empty()) cotangent = sum(cotangent, axes, true);
+    if (std::any_of(axes.begin(), axes.end(), [&](std::int64_t axis) { return from[static_cast<std::size_t>(axis)] != 1; }))
+      cotangent = sum(cotangent, axes, true);
     if (extra > 0) {
       const Shape& summed = cotangent.shape();
       cotangent = reshape(cotangent, Shape(summed.begin() + static_cast<std::ptrdiff_t>(extra), summed.end()));

@@ -15,10 +15,7 @@ void Capture::clear() {
   first_operand_.clear();
   value_uses_.clear();
   node_uses_.clear();
-  if (++epoch_ == 0) {
-    table_.clear();
-    epoch_ = 1;
-  }
+  value_index_.clear();
 }
 
 template <class F>
@@ -73,19 +70,8 @@ void Capture::collect_recording(std::span<Node* const> outputs) {
 }
 
 std::uint32_t Capture::add_value(Node* node) {
-  if (table_.size() < 2 * (values.size() + 1)) {
-    table_.assign(std::max<std::size_t>(64, 4 * table_.size()), Entry());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      std::size_t at = (reinterpret_cast<std::uintptr_t>(values[i]) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(table_.size()));
-      while (table_[at].epoch == epoch_) at = (at + 1) & (table_.size() - 1);
-      table_[at] = {values[i], static_cast<std::uint32_t>(i), epoch_};
-    }
-  }
-  std::size_t at = (reinterpret_cast<std::uintptr_t>(node) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(table_.size()));
-  for (; table_[at].epoch == epoch_; at = (at + 1) & (table_.size() - 1))
-    if (table_[at].node == node) return table_[at].index;
-  const auto index = static_cast<std::uint32_t>(values.size());
-  table_[at] = {node, index, epoch_};
+  const auto [index, is_new] = value_index_.add(node);
+  if (!is_new) return index;
   values.push_back(node);
   value_uses_.push_back(0);
   const bool contiguous = node->value.contiguous;

@@ -1,6 +1,7 @@
 // What is to be computed, written down so that equal recordings read the same.
 #pragma once
 
+#include <autodiff/evaluate/pointer_index.hpp>
 #include <autodiff/tape.hpp>
 #include <cstdint>
 #include <span>
@@ -53,12 +54,7 @@ class Capture {
   void walk(std::span<Node* const> roots, const F& belongs);
   void describe(bool releases);
 
-  struct Entry {
-    const Node* node = nullptr;
-    std::uint32_t index = 0, epoch = 0;
-  };
-  std::vector<Entry> table_;  // values may be shared with other threads, so their indices do not lie in them
-  std::uint32_t epoch_ = 0;
+  PointerIndex value_index_;  // values may be shared with other threads, so their indices do not lie in them
   std::vector<Node*> stack_;
   std::vector<CaptureRef> operands_;
   std::vector<std::size_t> first_operand_;

@@ -178,6 +178,12 @@ void CompiledGraph::lay_out() {
     }
   }
   arena_bytes_ = arena.bytes();
+
+  own_results_.resize(own_.size());
+  for (std::size_t r = results_.size(); r-- > 0;) {
+    const Slot& base = slots_[slots_[values_ + results_[r]].base];
+    if (base.storage == Storage::own) own_results_[base.place] = static_cast<std::uint32_t>(r);
+  }
 }
 
 void CompiledGraph::place(std::uint32_t slot, Arena& arena) {
@@ -255,25 +261,32 @@ Array CompiledGraph::array(std::uint32_t slot) const {
 }
 
 void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const {
-  // All memory first: what fails for want of it leaves everything as it was.
+  const auto address = [](const Value& value, DType dtype) {
+    return static_cast<std::byte*>(value.buffer->data()) + value.offset * static_cast<std::int64_t>(size_of(dtype));
+  };
+  // All memory first: what fails for want of it leaves everything as it was. What lies in a buffer of its own is in the hands of
+  // the first result that shows it.
   const Ref<Buffer> arena = arena_bytes_ > 0 ? Buffer::allocate(arena_bytes_) : Ref<Buffer>();
-  std::vector<Value> own(own_.size());
+  xt::svector<std::byte*, 128> data(slots_.size(), nullptr);
   for (const Candidate& candidate : candidates_) {
-    Value& value = values[candidate.value]->value;
-    if (!spare[candidate.value] || !value.buffer) continue;
-    own[slots_[candidate.slot].place] = std::move(value);
-    value.buffer.reset();
+    const Value& value = values[candidate.value]->value;
+    if (spare[candidate.value] && value.buffer) data[candidate.slot] = data[candidate.value] = address(value, slots_[candidate.slot].dtype);
   }
-  xt::svector<std::byte*, 64> data(slots_.size(), nullptr);
   for (std::size_t i = 0; i < own_.size(); ++i) {
-    const Slot& slot = slots_[own_[i]];
-    if (!own[i].buffer) own[i] = {Buffer::allocate(slot.bytes()), 0, slot.strides, true};
-    data[own_[i]] = static_cast<std::byte*>(own[i].buffer->data()) + own[i].offset * static_cast<std::int64_t>(size_of(slot.dtype));
+    if (data[own_[i]]) continue;
+    Value& own = results[own_results_[i]];
+    own.buffer = Buffer::allocate(slots_[own_[i]].bytes());
+    own.offset = 0;
+    data[own_[i]] = static_cast<std::byte*>(own.buffer->data());
   }
-  for (const Candidate& candidate : candidates_)
-    if (!values[candidate.value]->value.buffer) data[candidate.value] = data[candidate.slot];
+  for (const Candidate& candidate : candidates_) {
+    if (!data[candidate.value]) continue;
+    Value& own = results[own_results_[slots_[candidate.slot].place]];
+    own.offset = values[candidate.value]->value.offset;
+    own.buffer = std::move(values[candidate.value]->value.buffer);
+  }
   for (std::size_t i = 0; i < values_; ++i)
-    if (values[i]->value.buffer) data[i] = static_cast<std::byte*>(values[i]->array().data);
+    if (values[i]->value.buffer) data[i] = address(values[i]->value, values[i]->dtype);
   auto* const memory = arena ? static_cast<std::byte*>(arena->data()) : nullptr;  // none where all stays in registers
   for (std::size_t i = values_; i < slots_.size(); ++i)
     if (slots_[i].storage == Storage::arena) data[i] = memory + slots_[i].place;
@@ -289,18 +302,13 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
     throw;
   }
 
-  for (std::size_t r = 0; r < results_.size(); ++r) {
+  for (std::size_t r = results_.size(); r-- > 0;) {  // the first that shows a buffer comes last
     const Slot& slot = slots_[values_ + results_[r]];
     const Slot& base = slots_[slot.base];
     Value& result = results[r];
-    if (base.storage == Storage::value) {
-      result.buffer = values[slot.base]->value.buffer;
-      result.offset = values[slot.base]->value.offset;
-    } else {
-      result.buffer = own[base.place].buffer;
-      result.offset = own[base.place].offset;
-    }
-    result.offset += slot.view_offset;
+    const Value& from = base.storage == Storage::value ? values[slot.base]->value : results[own_results_[base.place]];
+    if (&from != &result) result.buffer = from.buffer;
+    result.offset = from.offset + slot.view_offset;
     result.strides = slot.strides;
     result.contiguous = slot.contiguous;
   }

@@ -22,7 +22,7 @@ class CompiledGraph {
   bool may_throw() const { return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.op != nullptr; }); }
   /// Which steps run together.
   std::span<const Unit> units() const { return units_; }
-  /// Computes from `values`, laid out as those captured. The buffer of one that is `spare` may be written over, which leaves
+  /// Computes from `values`, laid out as those captured, into `results`, which are empty. The buffer of one that is `spare` may be written over, which leaves
   /// that value null.
   void run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const;
 
@@ -56,7 +56,8 @@ class CompiledGraph {
   std::vector<Step> steps_;
   std::vector<Unit> units_;
   std::vector<Strip> strips_;  ///< of units of several steps, in their order
-  std::vector<std::uint32_t> results_, own_;
+  std::vector<std::uint32_t> results_;
+  std::vector<std::uint32_t> own_, own_results_;  ///< slots with a buffer of their own, and the first result that each is of
   std::vector<Candidate> candidates_;
   std::vector<std::shared_ptr<const Op>> ops_;
   std::size_t arena_bytes_ = 0;

@@ -75,6 +75,7 @@ void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer) 
     if (!observer) work.graphs.insert(hash, capture.key, graph);
   }
   if (observer) (*observer)(capture, graph);
+  work.results.clear();
   work.results.resize(graph->results().size());
   graph->run(capture.values, capture.spare, work.results);
   for (std::size_t r = 0; r < work.results.size(); ++r) {

@@ -62,7 +62,12 @@ UpdatePlan::UpdatePlan(std::span<Node* const> inputs, const std::vector<bool>& r
     for (Node* value : capture.values) values_.push_back(place(value));
     if (graph_->may_throw()) replaced_.assign(replaced_.size(), false);  // or an error would leave half of them
   }
-  for (Node* root : roots) results_.push_back(place(root));
+  for (Node* root : roots) {
+    const Result result = place(root);
+    for (Result& before : results_)
+      if (before.origin == result.origin && before.index == result.index) before.last = false;
+    results_.push_back(result);
+  }
 }
 
 bool UpdatePlan::fits(std::span<Node* const> inputs) const {
@@ -76,7 +81,7 @@ std::span<Value> UpdatePlan::run(std::span<Node* const> inputs) {
   packed_.clear();
   nodes_.assign(inputs.begin(), inputs.end());
   for (Node*& node : nodes_) {
-    evaluate(node);
+    if (!node->evaluated) evaluate(node);
     if (node->value.contiguous) continue;
     packed_.push_back(make_leaf(node->shape, node->dtype, contiguous_value(*node)));
     node = packed_.back().node();
@@ -90,15 +95,17 @@ std::span<Value> UpdatePlan::run(std::span<Node* const> inputs) {
       spare_.push_back(value.origin == Origin::input && replaced_[value.index] && node->references() == 1 && node->value.buffer &&
                        node->value.buffer->references() == 1);
     }
-    computed_.assign(graph_->results().size(), {});
+    computed_.clear();
+    computed_.resize(graph_->results().size());
     graph_->run(value_nodes_, spare_, computed_);
   }
   run_results_.clear();
-  for (const Result& result : results_)
-    run_results_.push_back(result.origin == Origin::computed ? computed_[result.index]
-                           : result.origin == Origin::input  ? nodes_[result.index]->value
-                                                             : constants_[result.index].node()->value);
-  computed_.clear();
+  for (const Result& result : results_) {
+    if (result.origin != Origin::computed)
+      run_results_.push_back((result.origin == Origin::input ? nodes_[result.index] : constants_[result.index].node())->value);
+    else if (result.last) run_results_.push_back(std::move(computed_[result.index]));
+    else run_results_.push_back(computed_[result.index]);
+  }
   return run_results_;
 }
 

@@ -35,6 +35,7 @@ class UpdatePlan {
     enum class Origin : std::uint8_t { computed, input, constant };
     Origin origin;
     std::uint32_t index;
+    bool last = true;  ///< none of the results after this one is the same
   };
   bool pure_ = false;
   std::vector<Form> forms_, result_forms_;

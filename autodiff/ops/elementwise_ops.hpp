@@ -1,6 +1,7 @@
 // The elementwise ops: each one struct with its name, its kernel for one element or one batch, and its rule.
 #pragma once
 
+#include <autodiff/evaluate/math.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
 #include <autodiff/ops/scale.hpp>
@@ -24,13 +25,8 @@ struct Exp : Unary<Exp> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    if constexpr (is_batch_of<T, float>) {
-      // xsimd's overflows from 88.37 on, where float32 has room up to 88.72.
-      const auto near = x > T(88);
-      return xsimd::exp(choose(near, x - T(1), x)) * choose(near, T(std::numbers::e_v<float>), T(1));
-    } else {
-      return xsimd::exp(x);
-    }
+    if constexpr (is_batch_of<T, float>) return exp_of(x);
+    else return xsimd::exp(x);
   }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y); }
 };
@@ -107,7 +103,10 @@ struct Cos : Unary<Cos> {
 struct Tanh : Unary<Tanh> {
   static constexpr std::string_view title = "tanh";
   static constexpr bool costly = true;
-  static auto kernel(const auto& x) { return xsimd::tanh(x); }
+  static auto kernel(const auto& x) {
+    if constexpr (is_batch_of<std::remove_cvref_t<decltype(x)>, float>) return tanh_of(x);
+    else return xsimd::tanh(x);
+  }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, 1 - y * y); }
 };
 
@@ -116,7 +115,8 @@ struct Sigmoid : Unary<Sigmoid> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    return T(1) / (T(1) + xsimd::exp(-x));
+    if constexpr (is_batch_of<T, float>) return sigmoid_of(x);
+    else return T(1) / (T(1) + xsimd::exp(-x));
   }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y * (1 - y)); }
 };

@@ -1,11 +1,11 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/reduce_kernels.hpp>
-#include <vector>
 
 namespace xgrad::detail {
 namespace {
 
-using Order = std::vector<std::size_t>;
+using Order = SmallVector<std::size_t>;
+using Flags = SmallVector<std::uint8_t, 8>;
 
 // Whether going through the axes in this order meets the values one after another.
 bool is_dense(const Array& x, const Order& order) {
@@ -18,7 +18,7 @@ bool is_dense(const Array& x, const Order& order) {
 }
 
 // Extents when the reduced axes are neighbours in `order` and the others in the order of the result, else outer = 0.
-ReducedExtents split(const Array& x, const Order& order, const std::vector<bool>& is_reduced) {
+ReducedExtents split(const Array& x, const Order& order, const Flags& is_reduced) {
   ReducedExtents extents;
   std::size_t last = 0;
   enum { before, within, after } place = before;
@@ -42,8 +42,8 @@ ReducedExtents split(const Array& x, const Order& order, const std::vector<bool>
 
 ReductionInput::ReductionInput(const Array& x, std::span<const std::int64_t> axes) : data_(x.data) {
   const Shape& shape = *x.shape;
-  std::vector<bool> is_reduced(shape.size(), false);
-  for (const std::int64_t axis : axes) is_reduced[static_cast<std::size_t>(axis)] = true;
+  Flags is_reduced(shape.size(), 0);
+  for (const std::int64_t axis : axes) is_reduced[static_cast<std::size_t>(axis)] = 1;
   Order natural;  // axes of extent 1 play no part
   for (std::size_t i = 0; i < shape.size(); ++i)
     if (shape[i] != 1) natural.push_back(i);

@@ -64,9 +64,11 @@ void by_parts(const ReducedExtents& extents, F f) {
 
 // Elements, and lines to be reduced, that a part of `by_parts` may have.
 std::size_t most_elements(const ReducedExtents& extents) {
-  return std::max(part_size, extents.reduced * extents.inner);
+  return std::min(std::max(part_size, extents.reduced * extents.inner), extents.outer * extents.reduced * extents.inner);
 }
-std::size_t most_lines(const ReducedExtents& extents) { return std::max(part_size, extents.inner); }
+std::size_t most_lines(const ReducedExtents& extents) {
+  return std::min(std::max(part_size, extents.inner), extents.outer * extents.inner);
+}
 
 constexpr auto difference = [](auto a, auto b) { return a - b; };
 constexpr auto product = [](auto a, auto b) { return a * b; };

@@ -19,8 +19,16 @@ struct Optimizer::Plan {
   std::optional<UpdatePlan> computation;
 };
 
+/// Lists that a step fills in anew.
+struct Optimizer::Stepping {
+  std::vector<Part> parts;
+  std::vector<std::pair<std::int64_t, DType>> counts;
+  std::vector<Tensor> scalars;
+  std::vector<Node*> inputs;
+};
+
 Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate)
-    : name_(std::move(name)), parameters_(std::move(parameters)), slots_(parameters_.size()) {
+    : name_(std::move(name)), parameters_(std::move(parameters)), slots_(parameters_.size()), stepping_(std::make_unique<Stepping>()) {
   if (parameters_.empty())
     throw std::invalid_argument(name_ + ": no parameters; does the model name its members with XGRAD_MODULE?");
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -71,29 +79,25 @@ std::unique_ptr<Optimizer::Plan> Optimizer::make_plan(std::span<const Part> part
 void Optimizer::step() {
   NoGrad guard;
   // The inputs of a plan: each parameter, its gradient and state; then the coefficients, by step and dtype.
-  std::vector<Part> parts;
-  std::vector<std::pair<std::int64_t, DType>> counts;
-  std::vector<Tensor> held;
-  std::vector<Node*> inputs;
+  auto& [parts, counts, scalars, inputs] = *stepping_;
+  parts.clear(), counts.clear(), scalars.clear(), inputs.clear();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& parameter = parameters_[i];
-    Tensor gradient = parameter.grad();
-    if (!gradient.defined() || !parameter.requires_grad()) continue;
-    const std::pair count(slots_[i].steps + 1, parameter.dtype());
+    Node& parameter = *parameters_[i].node();
+    if (!parameter.requires_grad || !parameter.leaf || !parameter.leaf->gradient.defined()) continue;
+    const std::pair count(slots_[i].steps + 1, parameter.dtype);
     const auto at = std::find(counts.begin(), counts.end(), count);
     parts.push_back({i, slots_[i].state.size(), static_cast<std::size_t>(at - counts.begin())});
     if (at == counts.end()) counts.push_back(count);
-    inputs.push_back(resolve(parameter.node()));
-    inputs.push_back(resolve(gradient.node()));
+    inputs.push_back(resolve(&parameter));
+    inputs.push_back(resolve(parameter.leaf->gradient.node()));
     for (const Tensor& tensor : slots_[i].state) inputs.push_back(tensor.node());
-    held.push_back(std::move(gradient));
   }
   if (parts.empty()) return;
   std::size_t per_count = 0;
   for (const auto& [step, dtype] : counts) {
     const std::vector<double> values = coefficients(step);
     per_count = values.size();
-    for (const double value : values) inputs.push_back(held.emplace_back(full({}, value, dtype)).node());
+    for (const double value : values) inputs.push_back(scalars.emplace_back(full({}, value, dtype)).node());
   }
   if (!plan_ || plan_->parts != parts || !plan_->computation->fits(inputs)) plan_ = make_plan(parts, inputs, per_count);
 

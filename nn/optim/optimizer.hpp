@@ -62,6 +62,7 @@ class Optimizer {
     bool operator==(const Part&) const = default;
   };
   struct Plan;
+  struct Stepping;
 
   std::unique_ptr<Plan> make_plan(std::span<const Part> parts, std::span<xgrad::detail::Node* const> inputs,
                                         std::size_t coefficients) const;
@@ -70,6 +71,7 @@ class Optimizer {
   std::vector<Tensor> parameters_;
   std::vector<Slot> slots_;
   std::unique_ptr<Plan> plan_;
+  std::unique_ptr<Stepping> stepping_;
   double learning_rate_;
   mutable bool rate_read_ = false;  ///< by an update, whose plan then holds for this rate alone
 };
