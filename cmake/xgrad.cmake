@@ -31,16 +31,9 @@ function(xgrad_public_headers folder result)
   set(${result} ${found} PARENT_SCOPE)
 endfunction()
 
-# The library of a folder's sources: target xgrad_${folder}, xgrad::${folder} to those who link it.
-function(xgrad_library folder)
-  set(target xgrad_${folder})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
-  add_library(${target} ${sources})
-  add_library(xgrad::${folder} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder} POSITION_INDEPENDENT_CODE ON INSTALL_RPATH $ORIGIN
-                                             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-  xgrad_public_headers(${folder} headers)
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
+# What the library's own sources are compiled with.
+function(xgrad_source_options target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   xgrad_compile_options(${target})
   if(XGRAD_NATIVE)
     # Without optimisation GCC's AVX-512 intrinsics are macros that xsimd 8.1's calls do not fit.
@@ -49,4 +42,34 @@ function(xgrad_library folder)
   endif()
   # GCC's own AVX-512 headers set the warnings off.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
+endfunction()
+
+# The library of a folder's sources: target xgrad_${folder}, xgrad::${folder} to those who link it.
+function(xgrad_library folder)
+  set(target xgrad_${folder})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  set(simd_sources ${sources})
+  list(FILTER simd_sources INCLUDE REGEX "\\.simd\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "\\.simd\\.cpp$")
+  add_library(${target} ${sources})
+  add_library(xgrad::${folder} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder} INSTALL_RPATH $ORIGIN
+                                             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  xgrad_public_headers(${folder} headers)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
+  xgrad_source_options(${target})
+  if(simd_sources)
+    xgrad_simd_kernels(${target} Baseline "${simd_sources}")
+  endif()
+endfunction()
+
+# Adds kernels of a library for one instruction set, as instruction_sets.hpp calls it: `sources`, compiled for that.
+function(xgrad_simd_kernels target set sources)
+  string(TOLOWER ${target}_${set} kernels)
+  add_library(${kernels} OBJECT ${sources})
+  target_include_directories(${kernels} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${kernels} PRIVATE xtensor xsimd)
+  target_compile_definitions(${kernels} PRIVATE XGRAD_SIMD_SET=${set})
+  xgrad_source_options(${kernels})
+  target_sources(${target} PRIVATE $<TARGET_OBJECTS:${kernels}>)
 endfunction()

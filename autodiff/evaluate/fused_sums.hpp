@@ -1,4 +1,4 @@
-// Sums taken of blocks as they are computed: pairwise, in an order that depends on the shape alone.
+// Sums taken of blocks as they are computed: pairwise, in an order that depends on the shape alone. For *.simd.cpp.
 #pragma once
 
 #include <autodiff/evaluate/group.hpp>
@@ -6,6 +6,7 @@
 #include <autodiff/ops/reduce_kernels.hpp>
 
 namespace xgrad::detail {
+namespace {
 
 /// One sum under way, over a part of the elements that starts and ends with a row.
 template <class T>
@@ -147,4 +148,5 @@ VectorKernel sum_kernel_of() {
   }(std::make_index_sequence<wide_vectors>());
 }
 
+}  // namespace
 }  // namespace xgrad::detail

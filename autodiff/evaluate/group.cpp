@@ -1,5 +1,5 @@
 #include <autodiff/evaluate/group.hpp>
-#include <autodiff/evaluate/vector.hpp>
+#include <autodiff/evaluate/instructions.hpp>
 
 namespace xgrad {
 

@@ -1,11 +1,10 @@
-// From the kernel an op states for one element, or one SIMD batch of them, to loops over tiles.
+// What the kernels of elementwise ops are written with, and how they are asked for.
 #pragma once
 
-#include <autodiff/evaluate/vector.hpp>
+#include <autodiff/evaluate/instruction_sets.hpp>
+#include <autodiff/evaluate/instructions.hpp>
 #include <autodiff/tape.hpp>
-#include <cstring>
 #include <type_traits>
-#include <utility>
 #include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
@@ -46,54 +45,31 @@ xsimd::batch<T, A> by_element(const xsimd::batch<T, A>& x, F f) {
   return xsimd::batch<T, A>::load_aligned(values);
 }
 
-template <class O, class T, std::size_t... I>
-void same_type_kernel(const void* const* inputs, void* output, std::size_t n, std::index_sequence<I...>) {
-  T* y = static_cast<T*>(output);
-  if constexpr (std::is_floating_point_v<T> && !ScalarKernel<O>) {
-    using Batch = xsimd::batch<T>;
-    constexpr std::size_t width = Batch::size;
-    std::size_t i = 0;
-    for (; i + width <= n; i += width)
-      O::kernel(Batch::load_unaligned(static_cast<const T*>(inputs[I]) + i)...).store_unaligned(y + i);
-    if (i < n) {
-      // The rest goes through the same batch function, so that a value never depends on where it stands.
-      const std::size_t bytes = (n - i) * sizeof(T);
-      alignas(64) T rest[sizeof...(I)][width] = {};
-      (std::memcpy(rest[I], static_cast<const T*>(inputs[I]) + i, bytes), ...);
-      alignas(64) T result[width];
-      O::kernel(Batch::load_aligned(rest[I])...).store_aligned(result);
-      std::memcpy(y + i, result, bytes);
-    }
-  } else {
-    for (std::size_t i = 0; i < n; ++i) y[i] = static_cast<T>(O::kernel(static_cast<const T*>(inputs[I])[i]...));
-  }
-}
+/// Kernels that call functions as long as exp say `static constexpr bool costly = true`.
+template <class O>
+constexpr bool is_costly = requires { requires O::costly; };
 
-/// A kernel whose inputs and output have one type.
-template <class O, class T, std::size_t arity>
-void same_type(const void* const* inputs, void* output, std::size_t n) {
-  same_type_kernel<O, T>(inputs, output, n, std::make_index_sequence<arity>());
-}
+/// Kernels that no batch function serves say `static constexpr bool scalar = true`.
+template <class O>
+concept ScalarKernel = requires { requires O::scalar; };
 
-/// A kernel of two inputs of one type to bool.
+/// The kernels of op `O` made of batches, of an instruction set: instantiated in the *.simd.cpp of the op's family. `O` says how
+/// many operands it has (`arity`), and whether they and its result are of one type (`same_type`).
+template <class Simd, class O>
+struct SimdKernels {
+  static VectorKernel vector(DType dtype, Accumulated accumulated);
+  /// Over tiles; none where the kernel is not for batches.
+  static TileKernel tile(DType dtype);
+};
+
+/// The kernel of `O` on single elements of type T, as a loop. Compiled once, for any machine (element_kernels.hpp).
 template <class O, class T>
-void comparison(const void* const* inputs, void* output, std::size_t n) {
-  const T* a = static_cast<const T*>(inputs[0]);
-  const T* b = static_cast<const T*>(inputs[1]);
-  bool* y = static_cast<bool*>(output);
-  for (std::size_t i = 0; i < n; ++i) y[i] = O::kernel(a[i], b[i]);
-}
+void element_kernel(const void* const* inputs, void* output, std::size_t n);
 
-/// The kernel of `O` for elements of `dtype`.
-template <class O, std::size_t arity>
-TileKernel find_same_type(DType dtype) {
-  if (dtype == DType::float32) return same_type<O, float, arity>;
-  if (dtype == DType::float64) return same_type<O, double, arity>;
-  if constexpr (O::integral) {
-    if (dtype == DType::int64) return same_type<O, std::int64_t, arity>;
-    return same_type<O, bool, arity>;
-  }
-  return nullptr;
-}
+/// The kernel of `O`, whose operands and result have one type, for elements of `dtype`; and that of a comparison.
+template <class O>
+TileKernel find_same_type(DType dtype);
+template <class O>
+TileKernel find_comparison(DType dtype);
 
 }  // namespace xgrad::detail

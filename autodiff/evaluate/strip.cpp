@@ -1,7 +1,7 @@
 #include <algorithm>
+#include <autodiff/evaluate/scratch.hpp>
 #include <autodiff/evaluate/strip.hpp>
 #include <autodiff/evaluate/threads.hpp>
-#include <autodiff/ops/reduce_kernels.hpp>
 #include <numeric>
 #include <optional>
 

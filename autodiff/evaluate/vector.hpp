@@ -1,42 +1,14 @@
-// Kernels for vector programs: each works on what the one before left in registers, and calls the next one in its place.
+// What the instructions of vector programs do. For *.simd.cpp (see instruction_sets.hpp).
 #pragma once
 
-#include <autodiff/dtype.hpp>
-#include <cstddef>
-#include <cstdint>
+#include <autodiff/evaluate/kernels.hpp>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 #include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
-
-/// A step of a vector program. Its memory operands are the pointers at `slots`; a mask is all ones for those that advance
-/// with the block, 0 for those that stay.
-struct Instruction {
-  void (*handler)() = nullptr;
-  std::uint32_t slots[3] = {0, 0, 0};
-  std::uintptr_t masks[3] = {0, 0, 0};
-};
-
-/// What a program runs on.
-struct Frame {
-  const std::byte* const* pointers = nullptr;
-  std::size_t offset = 0;      ///< of the block in what advances, in bytes of the program's type
-  std::size_t element = 0;     ///< the first of the block
-  std::size_t lanes = 0;       ///< of a narrow block: how many elements count
-  void* sums = nullptr;
-};
-
-/// The same step on eight vectors at a time, and on one. Their type is that of the program: cast before a call.
-struct VectorKernel {
-  void (*wide)() = nullptr;
-  void (*narrow)() = nullptr;
-};
-
-constexpr std::size_t wide_vectors = 8;
-
-/// Which operands of a step are in registers, a bit each; the others are in memory.
-using Accumulated = unsigned;
+namespace {
 
 // Registers are passed as such: a function of at most eight of them gets and gives all of them without touching memory.
 template <class T, std::size_t>
@@ -94,25 +66,16 @@ void run_narrow(const Instruction* first, Frame* frame) {
   reinterpret_cast<Handler<T, 0>>(first->handler)(first, frame, static_cast<Register<T, 0>>(xsimd::batch<T>(T(0))));
 }
 
-/// Kernels that call functions as long as exp say `static constexpr bool costly = true`.
-template <class O>
-constexpr bool is_costly = requires { requires O::costly; };
-
-/// Kernels that no batch function serves say `static constexpr bool scalar = true`.
-template <class O>
-concept ScalarKernel = requires { requires O::scalar; };
-
 /// The kernel of `O` on batches; conditions are 1 or 0.
 template <class O, class T, class... Batches>
 xsimd::batch<T> on_batches(const Batches&... x) {
   using Batch = xsimd::batch<T>;
   if constexpr (ScalarKernel<O>) {
     alignas(64) T values[sizeof...(x)][Batch::size];
+    const void* inputs[sizeof...(x)];
     std::size_t k = 0;
-    (x.store_aligned(values[k++]), ...);
-    [&]<std::size_t... K>(std::index_sequence<K...>) {
-      for (std::size_t i = 0; i < Batch::size; ++i) values[0][i] = O::kernel(values[K][i]...);
-    }(std::index_sequence_for<Batches...>());
+    ((inputs[k] = values[k], x.store_aligned(values[k++])), ...);
+    element_kernel<O, T>(inputs, values[0], Batch::size);
     return Batch::load_aligned(values[0]);
   } else {
     const auto result = O::kernel(x...);
@@ -169,5 +132,45 @@ VectorKernel find_vector_kernel(DType dtype, Accumulated accumulated) {
   if (dtype == DType::float64) return of(double());
   return {};
 }
+
+/// The kernel of `O` over tiles of one floating type.
+template <class O, class T, std::size_t... I>
+void batch_kernel(const void* const* inputs, void* output, std::size_t n) {
+  using Batch = xsimd::batch<T>;
+  constexpr std::size_t width = Batch::size;
+  T* y = static_cast<T*>(output);
+  std::size_t i = 0;
+  for (; i + width <= n; i += width)
+    O::kernel(Batch::load_unaligned(static_cast<const T*>(inputs[I]) + i)...).store_unaligned(y + i);
+  if (i == n) return;
+  // The rest goes through the same batch function, so that a value never depends on where it stands.
+  const std::size_t bytes = (n - i) * sizeof(T);
+  alignas(64) T rest[sizeof...(I)][width] = {};
+  (std::memcpy(rest[I], static_cast<const T*>(inputs[I]) + i, bytes), ...);
+  alignas(64) T result[width];
+  O::kernel(Batch::load_aligned(rest[I])...).store_aligned(result);
+  std::memcpy(y + i, result, bytes);
+}
+
+}  // namespace
+
+template <class Simd, class O>
+VectorKernel SimdKernels<Simd, O>::vector(DType dtype, Accumulated accumulated) {
+  return find_vector_kernel<O, O::arity>(dtype, accumulated);
+}
+
+template <class Simd, class O>
+TileKernel SimdKernels<Simd, O>::tile(DType dtype) {
+  if constexpr (O::same_type && !ScalarKernel<O>)
+    return [&]<std::size_t... I>(std::index_sequence<I...>) -> TileKernel {
+      if (dtype == DType::float32) return batch_kernel<O, float, I...>;
+      if (dtype == DType::float64) return batch_kernel<O, double, I...>;
+      return nullptr;
+    }(std::make_index_sequence<O::arity>());
+  return nullptr;
+}
+
+/// The kernels of op `op` for the instruction set that is being compiled for.
+#define XGRAD_SIMD_KERNELS(op) template struct SimdKernels<ThisSimd, op>
 
 }  // namespace xgrad::detail

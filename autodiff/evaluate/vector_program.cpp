@@ -1,10 +1,12 @@
 // Groups of one floating type. A block of eight vectors passes through all steps of a group before the next block does;
 // what one step hands to the next stays in registers, what is needed later lies in a tile of one block.
 #include <algorithm>
-#include <autodiff/evaluate/fused_sums.hpp>
 #include <autodiff/evaluate/group.hpp>
+#include <autodiff/evaluate/instruction_sets.hpp>
+#include <autodiff/evaluate/instructions.hpp>
+#include <autodiff/evaluate/scratch.hpp>
 #include <autodiff/evaluate/threads.hpp>
-#include <autodiff/evaluate/vector.hpp>
+#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -20,64 +22,10 @@ constexpr std::size_t most_parts = 64;
 
 std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
-// Steps that are no op.
-
-template <class T>
-struct Load {
-  static constexpr bool costly = false;
-  Load(const Instruction& step, const Frame& frame) : from(operand<T>(step, frame, 0)) {}
-  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>&) const {
-    return xsimd::batch<T>::load_unaligned(from + lane * xsimd::batch<T>::size);
-  }
-  const T* from;
-};
-
-template <class T>
-struct Store {
-  static constexpr bool costly = false;
-  Store(const Instruction& step, const Frame& frame) : to(const_cast<T*>(operand<T>(step, frame, 0))) {}
-  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>& value) const {
-    value.store_unaligned(to + lane * xsimd::batch<T>::size);
-    return value;
-  }
-  T* to;
-};
-
-bool* bool_operand(const Instruction& step, const Frame& frame, std::size_t bytes) {
-  return reinterpret_cast<bool*>(const_cast<std::byte*>(frame.pointers[step.slots[0]]) + (frame.offset & step.masks[0]) / bytes);
-}
-
-template <class T>
-struct LoadBool {
-  static constexpr bool costly = true;
-  LoadBool(const Instruction& step, const Frame& frame) : from(bool_operand(step, frame, sizeof(T))) {}
-  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>&) const {
-    constexpr std::size_t width = xsimd::batch<T>::size;
-    alignas(64) T values[width];
-    for (std::size_t i = 0; i < width; ++i) values[i] = from[lane * width + i] ? T(1) : T(0);
-    return xsimd::batch<T>::load_aligned(values);
-  }
-  const bool* from;
-};
-
-template <class T>
-struct StoreBool {
-  static constexpr bool costly = true;
-  StoreBool(const Instruction& step, const Frame& frame) : to(bool_operand(step, frame, sizeof(T))) {}
-  xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>& value) const {
-    constexpr std::size_t width = xsimd::batch<T>::size;
-    alignas(64) T values[width];
-    value.store_aligned(values);
-    for (std::size_t i = 0; i < width; ++i) to[lane * width + i] = values[i] != T(0);
-    return value;
-  }
-  bool* to;
-};
-
 template <class T>
 class VectorProgram final : public RangedProgram {
-  using Batch = xsimd::batch<T>;
-  static constexpr std::size_t width = Batch::size, block = wide_vectors * width;
+  const VectorMachine<T> machine_ = with_simd([]<class Simd>(Simd) { return vector_machine<Simd, T>(); });
+  const std::size_t width = machine_.width, block = wide_vectors * width;
 
  public:
   explicit VectorProgram(const GroupTask& task)
@@ -157,7 +105,7 @@ class VectorProgram final : public RangedProgram {
     const std::size_t moving = inputs_ + items_.size();
     for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.edge_pointers[moving + k] = at.tiles + k * block * sizeof(T);
     for (std::size_t s = 0; s < sums_.size(); ++s) {
-      (new (at.sums + s) BlockSum<T>)->start(items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), begin, at.sum_memory);
+      machine_.start_sum(at.sums, s, items_[sums_[s]].sum, reinterpret_cast<T*>(outputs[sums_[s]]), begin, at.sum_memory);
       at.sum_memory += round_up(sum_bytes(sums_[s], end - begin), 64);
     }
   }
@@ -170,20 +118,9 @@ class VectorProgram final : public RangedProgram {
       const std::size_t first = walk.first(), count = walk.count();
       for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
       frame.pointers = at.pointers;
-      frame.lanes = width;
-      std::size_t done = 0;
-      for (; done + block <= count; done += block) {
-        frame.offset = done * sizeof(T);
-        frame.element = first + done;
-        run_wide<T>(wide_.data(), &frame);
-      }
-      for (; done + width <= count; done += width) {
-        frame.offset = done * sizeof(T);
-        frame.element = first + done;
-        run_narrow<T>(narrow_.data(), &frame);
-      }
+      const std::size_t done = machine_.run(wide_.data(), narrow_.data(), &frame, first, count);
       if (done < count) run_edge(frame, at.edge_pointers, at.edges, first, done, count - done);
-      for (std::size_t s = 0; s < sums_.size(); ++s) at.sums[s].advance(count);
+      if (!sums_.empty()) machine_.advance_sums(at.sums, sums_.size(), count);
     }
   }
 
@@ -191,7 +128,7 @@ class VectorProgram final : public RangedProgram {
     const Working at = working(memory);
     T* values = reinterpret_cast<T*>(partial);
     for (std::size_t s = 0; s < sums_.size(); ++s) {
-      at.sums[s].finish(values ? values : reinterpret_cast<T*>(outputs[sums_[s]]));
+      machine_.finish_sum(at.sums, s, values ? values : reinterpret_cast<T*>(outputs[sums_[s]]));
       if (values) values += result_size(items_[sums_[s]].sum);
     }
   }
@@ -255,9 +192,9 @@ class VectorProgram final : public RangedProgram {
     for (std::uint32_t k = 0; k < inputs_; ++k) {
       memory_[k] = k;
       if (task.inputs[k].dtype != DType::bool_) continue;
-      emit(vector_kernel_of<LoadBool<T>, T>(), {k}, {plan_.advances(k)});
+      emit(machine_.load_bool, {k}, {plan_.advances(k)});
       memory_[k] = new_tile();
-      emit(vector_kernel_of<Store<T>, T>(), {memory_[k]}, {false});
+      emit(machine_.store, {memory_[k]}, {false});
     }
 
     for (std::uint32_t start = 0; start < count; ++start) {
@@ -288,7 +225,7 @@ class VectorProgram final : public RangedProgram {
         i = next;
       }
     }
-    emit(end_kernel<T>(), {}, {});
+    emit(machine_.end, {}, {});
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
@@ -306,7 +243,7 @@ class VectorProgram final : public RangedProgram {
   }
   void load(std::uint32_t at) {
     read(at);
-    emit(vector_kernel_of<Load<T>, T>(), {memory_[at]}, {moves(memory_[at])});
+    emit(machine_.load, {memory_[at]}, {moves(memory_[at])});
   }
   void emit_op(std::uint32_t i, std::uint32_t in_registers) {
     const GroupItem& item = items_[i];
@@ -332,7 +269,7 @@ class VectorProgram final : public RangedProgram {
   }
   void emit_sum(std::uint32_t i) {
     const auto at = static_cast<std::uint32_t>(std::find(sums_.begin(), sums_.end(), i) - sums_.begin());
-    emit(sum_kernel_of<T>(), {at}, {false});
+    emit(machine_.sum, {at}, {false});
   }
   /// Puts item `i`, which is in registers, where those that use it later will find it; `next` uses are served at once.
   void keep(std::uint32_t i, std::uint32_t next) {
@@ -340,12 +277,12 @@ class VectorProgram final : public RangedProgram {
     const bool is_bool = items_[i].dtype == DType::bool_;
     if (items_[i].stored) {
       store_at_[i] = wide_.size();
-      emit(is_bool ? vector_kernel_of<StoreBool<T>, T>() : vector_kernel_of<Store<T>, T>(), {slot}, {true});
+      emit(is_bool ? machine_.store_bool : machine_.store, {slot}, {true});
       if (!is_bool) memory_[slot] = slot;
     }
     if (uses_[i] > next && memory_[slot] == none) {
       memory_[slot] = new_tile();
-      emit(vector_kernel_of<Store<T>, T>(), {memory_[slot]}, {false});
+      emit(machine_.store, {memory_[slot]}, {false});
     }
   }
 
@@ -359,7 +296,7 @@ class VectorProgram final : public RangedProgram {
     std::byte* tiles;
     const std::byte **pointers, **edge_pointers;
     std::byte* edges;
-    BlockSum<T>* sums;
+    std::byte* sums;
     std::byte* sum_memory;
   };
   void lay_out() {
@@ -369,17 +306,17 @@ class VectorProgram final : public RangedProgram {
     layout_.edge_pointers = layout_.pointers + pointer_bytes;
     layout_.edges = layout_.edge_pointers + pointer_bytes;
     layout_.sums = layout_.edges + moving * 64;
-    layout_.sum_memory = layout_.sums + round_up(sums_.size() * sizeof(BlockSum<T>), 64);
+    layout_.sum_memory = layout_.sums + round_up(sums_.size() * machine_.bytes_of_sum, 64);
   }
   Working working(std::byte* memory) const {
     return {memory + layout_.tiles, reinterpret_cast<const std::byte**>(memory + layout_.pointers),
             reinterpret_cast<const std::byte**>(memory + layout_.edge_pointers), memory + layout_.edges,
-            reinterpret_cast<BlockSum<T>*>(memory + layout_.sums), memory + layout_.sum_memory};
+            memory + layout_.sums, memory + layout_.sum_memory};
   }
 
   std::size_t sum_bytes(std::uint32_t i, std::size_t elements) const {
     const FusedSum& sum = items_[i].sum;
-    return BlockSum<T>::bytes(sum, sum.kind == FusedSum::Kind::columns ? elements / sum.length : 0);
+    return machine_.sum_memory(sum, sum.kind == FusedSum::Kind::columns ? elements / sum.length : 0);
   }
 
   /// Fewer elements than a vector has go through copies that are as long as one.
@@ -398,7 +335,7 @@ class VectorProgram final : public RangedProgram {
     frame.offset = 0;
     frame.element = first + at;
     frame.lanes = count;
-    run_narrow<T>(narrow_.data(), &frame);
+    machine_.run_narrow(narrow_.data(), &frame);
     for (const std::uint32_t i : stored_) {
       const std::size_t bytes = size_of(items_[i].dtype);
       std::memcpy(const_cast<std::byte*>(whole[inputs_ + i]) + at * bytes, edges + (inputs_ + i) * 64, count * bytes);

@@ -229,10 +229,12 @@ struct Minimum : Binary<Minimum> {
 
 /// One op, since minimum(maximum(...)) would halve the cotangent at a bound.
 struct Clip : ElementwiseOp {
+  static constexpr std::size_t arity = 3;
+  static constexpr bool same_type = true;
   static constexpr bool integral = true;
   std::string_view name() const final { return "clip"; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<Clip, 3>(dtype); }
-  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<Clip, 3>(dtype, accumulated); }
+  TileKernel kernel(DType dtype) const final { return find_same_type<Clip>(dtype); }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<Clip>(dtype, accumulated); }
   static auto kernel(const auto& x, const auto& low, const auto& high) {
     return choose(is_nan(x), x, Minimum::kernel(Maximum::kernel(x, low), high));
   }
@@ -252,11 +254,13 @@ void where_kernel(const void* const* inputs, void* output, std::size_t n) {
 }
 
 struct Where : ElementwiseOp {
+  static constexpr std::size_t arity = 3;
+  static constexpr bool same_type = false;
   std::string_view name() const final { return "where"; }
   TileKernel kernel(DType dtype) const final {
     return dispatch(dtype, [](auto type) -> TileKernel { return where_kernel<decltype(type)>; });
   }
-  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return find_vector_kernel<Where, 3>(dtype, accumulated); }
+  VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<Where>(dtype, accumulated); }
   /// On batches, where a condition is 1 or 0.
   static auto kernel(const auto& condition, const auto& a, const auto& b) {
     using T = std::remove_cvref_t<decltype(condition)>;
@@ -285,6 +289,8 @@ void cast_kernel(const void* const* inputs, void* output, std::size_t n) {
 
 template <DType to>
 struct Cast : ElementwiseOp {
+  static constexpr std::size_t arity = 1;
+  static constexpr bool same_type = false;
   std::string_view name() const final { return "to"; }
   TileKernel kernel(DType from) const final {
     return dispatch(from, [](auto source) -> TileKernel {
@@ -293,7 +299,8 @@ struct Cast : ElementwiseOp {
   }
   /// Between a floating type and bool, which is 1 or 0 there.
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final {
-    if (to == DType::bool_ || to == dtype) return find_vector_kernel<Cast, 1>(dtype, accumulated);
+    if constexpr (to != DType::int64)
+      if (to == DType::bool_ || to == dtype) return simd_vector_kernel<Cast>(dtype, accumulated);
     return {};
   }
   static auto kernel(const auto& x) {

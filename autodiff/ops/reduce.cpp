@@ -1,7 +1,9 @@
+#include <autodiff/evaluate/instruction_sets.hpp>
+#include <autodiff/evaluate/scratch.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/reduce_kernels.hpp>
 #include <autodiff/ops/reduction.hpp>
+#include <autodiff/ops/reduction_input.hpp>
 #include <autodiff/ops/shape.hpp>
 
 namespace xgrad {
@@ -23,16 +25,27 @@ struct Sum final : detail::Reduction {
     const ReductionInput x(inputs[0], axes);
     dispatch(inputs[0].dtype, [&]<class T>(T) {
       if constexpr (std::is_floating_point_v<T>) {
-        detail::sum_kernel(x.as<T>(), x.extents(), static_cast<T*>(output.data));
+        sums<T, T>(x, output);
       } else {
         // Unsigned, so that an overflow wraps.
-        using Term = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, std::uint64_t>;
-        detail::sum_kernel(x.as<Term>(), x.extents(), static_cast<std::uint64_t*>(output.data));
+        sums<std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, std::uint64_t>, std::uint64_t>(x, output);
       }
     });
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
+
+ private:
+  template <class Term, class Total>
+  static void sums(const ReductionInput& x, const Array& output) {
+    detail::with_simd([&]<class Simd>(Simd) {
+      using Loop = detail::SumLoop<Simd, Total, Term>;
+      const std::size_t scratch = Loop::scratch(x.extents());
+      const auto run = [&](Total* memory) { Loop::run(x.as<Term>(), x.extents(), static_cast<Total*>(output.data), memory); };
+      if (scratch == 0) run(nullptr);
+      else run(detail::Scratch<Total>(scratch).data());
+    });
+  }
 };
 
 template <class Order>
@@ -44,7 +57,10 @@ struct Extreme final : detail::Reduction {
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
     dispatch(inputs[0].dtype, [&]<class T>(T) {
-      detail::extreme_kernel<Order>(x.as<compared_t<T>>(), x.extents(), static_cast<compared_t<T>*>(output.data));
+      using Term = compared_t<T>;
+      detail::with_simd([&]<class Simd>(Simd) {
+        detail::ExtremeLoop<Simd, Order, Term>::values(x.as<Term>(), x.extents(), static_cast<Term*>(output.data));
+      });
     });
   }
 
@@ -62,50 +78,16 @@ struct ArgExtreme final : detail::Reduction {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
-    dispatch(inputs[0].dtype,
-             [&]<class T>(T) { indices(x.as<compared_t<T>>(), x.extents(), static_cast<std::int64_t*>(output.data)); });
+    dispatch(inputs[0].dtype, [&]<class T>(T) {
+      using Term = compared_t<T>;
+      const detail::Scratch<Term> scratch(x.extents().inner);
+      detail::with_simd([&]<class Simd>(Simd) {
+        detail::ExtremeLoop<Simd, Order, Term>::indices(x.as<Term>(), x.extents(), output.as<std::int64_t>(), scratch.data());
+      });
+    });
   }
 
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
-
- private:
-  template <class T>
-  static void indices(const T* x, const detail::ReducedExtents& extents, std::int64_t* out) {
-    const auto [outer, reduced, inner] = extents;
-    if (inner == 1) {
-      for (std::size_t i = 0; i < outer; ++i) out[i] = row(x + i * reduced, reduced);
-      return;
-    }
-    const detail::Scratch<T> best(inner);
-    for (std::size_t i = 0; i < outer; ++i)
-      columns(x + i * reduced * inner, reduced, inner, best.data(), out + i * inner);
-  }
-
-  template <class T>
-  static std::int64_t row(const T* x, std::size_t n) {
-    const T best = detail::extreme_row<Order>(x, n);
-    std::size_t i = 0;
-    if (best != best) {
-      while (x[i] == x[i]) ++i;
-    } else {
-      while (x[i] != best) ++i;
-    }
-    return static_cast<std::int64_t>(i);
-  }
-
-  template <class T>
-  static void columns(const T* x, std::size_t rows, std::size_t n, T* __restrict best, std::int64_t* __restrict out) {
-    std::copy(x, x + n, best);
-    std::fill(out, out + n, 0);
-    for (std::size_t row = 1; row < rows; ++row) {
-      x += n;
-      for (std::size_t j = 0; j < n; ++j) {
-        const bool better = Order::before(x[j], best[j]) | ((x[j] != x[j]) & (best[j] == best[j]));
-        best[j] = better ? x[j] : best[j];
-        out[j] = better ? static_cast<std::int64_t>(row) : out[j];
-      }
-    }
-  }
 };
 
 // Extremes of nothing have no value.

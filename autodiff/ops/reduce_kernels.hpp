@@ -1,54 +1,18 @@
-// Loops under the reductions, over contiguous values seen as (outer, reduced, inner): inner is 1 when the reduced axes
-// come last ("rows"), outer is 1 when they come first ("columns"). The order of every sum depends on these extents
-// alone, so equal inputs give equal bits.
+// Loops under the reductions. The order of every sum depends on the extents alone, so equal inputs give equal bits.
+// For *.simd.cpp (see instruction_sets.hpp).
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <autodiff/evaluate/buffer.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/ops/reduction_loops.hpp>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <type_traits>
 #include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
-
-/// Extents of the three axes that any reduction comes down to.
-struct ReducedExtents {
-  std::size_t outer = 1, reduced = 1, inner = 1;
-};
-
-/// The input of a reduction, contiguous as (outer, reduced, inner). A dense input is used where it lies, also when its
-/// axes are permuted; others are copied, with the reduced axes last when they are not neighbours.
-class ReductionInput {
- public:
-  ReductionInput(const Array& x, std::span<const std::int64_t> axes);
-
-  template <class T>
-  const T* as() const {
-    return static_cast<const T*>(data_);
-  }
-  const ReducedExtents& extents() const { return extents_; }
-
- private:
-  const void* data_;
-  Ref<Buffer> copy_;
-  ReducedExtents extents_;
-};
-
-/// Working memory for one kernel.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(std::size_t n) : buffer_(Buffer::allocate(std::max<std::size_t>(n, 1) * sizeof(T))) {}
-  T* data() const { return static_cast<T*>(buffer_->data()); }
-
- private:
-  Ref<Buffer> buffer_;
-};
+namespace {
 
 /// The first `n` lanes from `x`, the others `padding`: ends of rows go through the same instructions as the rest.
 template <class T>
@@ -144,8 +108,12 @@ Sum sum_row(const T* x, std::size_t n) {
 template <class Sum, class T>
 class ColumnSums {
  public:
-  ColumnSums(std::size_t rows, std::size_t columns)
-      : rows_(rows), columns_(columns), levels_(depth(rows) * std::clamp(columns, wide, strip)) {}
+  /// With working memory for `scratch(rows, columns)` sums.
+  ColumnSums(std::size_t rows, std::size_t columns, Sum* memory) : rows_(rows), columns_(columns), levels_(memory) {}
+
+  static std::size_t scratch(std::size_t rows, std::size_t columns) {
+    return depth(rows) * (columns < wide ? wide : columns < strip ? columns : strip);
+  }
 
   void operator()(const T* x, Sum* out) const {
     // A narrow matrix is taken as one of fewer, wider rows, whose sums are then folded.
@@ -179,7 +147,7 @@ class ColumnSums {
 
   void sum_strip(const T* x, std::size_t rows, std::size_t stride, std::size_t n, Sum* out) const {
     std::size_t depth = 0;
-    const auto level = [this, n](std::size_t i) { return levels_.data() + i * n; };
+    const auto level = [this, n](std::size_t i) { return levels_ + i * n; };
     const auto add = [n](Sum* a, const Sum* b) {
       for (std::size_t j = 0; j < n; ++j) a[j] += b[j];
     };
@@ -209,12 +177,22 @@ class ColumnSums {
   }
 
   std::size_t rows_, columns_;
-  Scratch<Sum> levels_;
+  Sum* levels_;
 };
+
+/// Whether sums over the middle axis take turns over whole columns: too small for anything that has to be set up if not.
+inline bool by_columns(const ReducedExtents& extents) {
+  return extents.reduced > 1 && extents.inner > 1 && extents.reduced * extents.inner > 64;
+}
+/// Sums that `sum_kernel` has working memory for.
+template <class Sum, class T>
+std::size_t sum_scratch(const ReducedExtents& extents) {
+  return by_columns(extents) ? ColumnSums<Sum, T>::scratch(extents.reduced, extents.inner) : 0;
+}
 
 /// Sums over the middle axis; 0 where it is empty.
 template <class Sum, class T>
-void sum_kernel(const T* x, const ReducedExtents& extents, Sum* out) {
+void sum_kernel(const T* x, const ReducedExtents& extents, Sum* out, Sum* scratch) {
   const auto [outer, reduced, inner] = extents;
   if (outer == 0 || inner == 0) return;
   if (reduced == 0) {
@@ -223,7 +201,7 @@ void sum_kernel(const T* x, const ReducedExtents& extents, Sum* out) {
     for (std::size_t i = 0; i < outer * inner; ++i) out[i] = Sum(x[i]);
   } else if (inner == 1) {
     for (std::size_t i = 0; i < outer; ++i) out[i] = sum_row<Sum>(x + i * reduced, reduced);
-  } else if (reduced * inner <= 64) {  // too small for anything that has to be set up
+  } else if (!by_columns(extents)) {
     for (std::size_t i = 0; i < outer; ++i, x += reduced * inner)
       for (std::size_t j = 0; j < inner; ++j) {
         Sum total = x[j];
@@ -231,27 +209,23 @@ void sum_kernel(const T* x, const ReducedExtents& extents, Sum* out) {
         *out++ = total;
       }
   } else {
-    const ColumnSums<Sum, T> sums(reduced, inner);
+    const ColumnSums<Sum, T> sums(reduced, inner, scratch);
     for (std::size_t i = 0; i < outer; ++i) sums(x + i * reduced * inner, out + i * inner);
   }
 }
 
-/// Which of two values an extreme takes: the larger or the smaller. Of numbers and of batches.
-struct Larger {
-  static auto before(const auto& a, const auto& b) { return a > b; }
-};
-struct Smaller {
-  static auto before(const auto& a, const auto& b) { return a < b; }
-};
+/// Whether an extreme takes `a` rather than `b`; of numbers and of batches.
+auto before(Larger, const auto& a, const auto& b) { return a > b; }
+auto before(Smaller, const auto& a, const auto& b) { return a < b; }
 
 /// The one of `a` and `b` that is before the other; NaN when either is.
 template <class Order, class V>
 V first_of(const V& a, const V& b) {
   if constexpr (std::is_arithmetic_v<V>) {
-    const V first = Order::before(a, b) ? a : b;  // one instruction; the test for NaN is one that is foreseen
+    const V first = before(Order(), a, b) ? a : b;  // one instruction; the test for NaN is one that is foreseen
     return a != a ? a : first;
   } else {
-    return xsimd::select(Order::before(a, b) || xsimd::isnan(a), a, b);  // != of xsimd 8.1 is false for NaN on AVX-512
+    return xsimd::select(before(Order(), a, b) || xsimd::isnan(a), a, b);  // != of xsimd 8.1 is false for NaN on AVX-512
   }
 }
 
@@ -332,4 +306,5 @@ void extreme_kernel(const T* x, const ReducedExtents& extents, T* out) {
   }
 }
 
+}  // namespace
 }  // namespace xgrad::detail

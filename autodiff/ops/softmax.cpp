@@ -1,12 +1,14 @@
 // logsumexp, softmax and log_softmax: primitives, for written with exp, max and sum they would trip over infinities and
 // over the ties of max, and pass over their values several times more.
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/instruction_sets.hpp>
+#include <autodiff/evaluate/scratch.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/reduce_kernels.hpp>
 #include <autodiff/ops/reduction.hpp>
+#include <autodiff/ops/reduction_input.hpp>
 #include <autodiff/ops/scale.hpp>
-#include <cmath>
+#include <limits>
 
 namespace xgrad {
 namespace {
@@ -14,64 +16,16 @@ namespace {
 using detail::Array;
 using detail::ReducedExtents;
 using detail::ReductionInput;
-using detail::Scratch;
 
-// eˣ of `n` contiguous values, always by whole batches: a value does not depend on where it stands.
-template <class T>
-void exp_values(const T* x, T* out, std::size_t n) {
-  using Batch = xsimd::batch<T>;
-  constexpr std::size_t width = Batch::size;
-  std::size_t i = 0;
-  for (; i + width <= n; i += width) xsimd::exp(Batch::load_unaligned(x + i)).store_unaligned(out + i);
-  if (i == n) return;
-  alignas(64) T lanes[width];
-  xsimd::exp(detail::load_padded(x + i, n - i, T(0))).store_aligned(lanes);
-  std::copy(lanes, lanes + (n - i), out + i);
-}
-
-// f(x, value of its line) for all values of an (outer, reduced, inner) array; a line is a row or a column to be
-// reduced.
+/// Calls `f(loops, scratch)` with the loops over values of type T, of the instruction set in use, and their working memory.
 template <class T, class F>
-void combine(const T* x, const T* of_line, const ReducedExtents& extents, T* out, F f) {
-  using Batch = xsimd::batch<T>;
-  constexpr std::size_t width = Batch::size;
-  const auto [outer, reduced, inner] = extents;
-  const bool rows = inner == 1;
-  const std::size_t n = rows ? reduced : inner;
-  for (std::size_t i = 0; i < outer; ++i, of_line += inner)
-    for (std::size_t k = 0; k < (rows ? 1 : reduced); ++k, x += n, out += n) {
-      std::size_t j = 0;
-      for (; j + width <= n; j += width) {
-        const Batch value = rows ? Batch(*of_line) : Batch::load_unaligned(of_line + j);
-        f(Batch::load_unaligned(x + j), value).store_unaligned(out + j);
-      }
-      for (; j < n; ++j) out[j] = f(x[j], of_line[rows ? 0 : j]);
-    }
+void with_loops(const ReducedExtents& extents, F f) {
+  detail::with_simd([&]<class Simd>(Simd) {
+    using Loops = detail::SoftmaxLoops<Simd, T>;
+    const detail::Scratch<T> scratch(Loops::scratch(extents));
+    f(Loops(), scratch.data());
+  });
 }
-
-constexpr std::size_t part_size = 4096;
-
-// Calls f(offset of input, offset of result, extents) for parts of about `part_size` values, or one outer index at
-// least, so that several passes over them stay in the first cache, and short rows are long enough together for SIMD.
-template <class F>
-void by_parts(const ReducedExtents& extents, F f) {
-  const auto [outer, reduced, inner] = extents;
-  if (outer * reduced * inner == 0) return;
-  const std::size_t step = std::max<std::size_t>(1, part_size / (reduced * inner));
-  for (std::size_t i = 0; i < outer; i += step)
-    f(i * reduced * inner, i * inner, ReducedExtents{std::min(step, outer - i), reduced, inner});
-}
-
-// Elements, and lines to be reduced, that a part of `by_parts` may have.
-std::size_t most_elements(const ReducedExtents& extents) {
-  return std::min(std::max(part_size, extents.reduced * extents.inner), extents.outer * extents.reduced * extents.inner);
-}
-std::size_t most_lines(const ReducedExtents& extents) {
-  return std::min(std::max(part_size, extents.inner), extents.outer * extents.inner);
-}
-
-constexpr auto difference = [](auto a, auto b) { return a - b; };
-constexpr auto product = [](auto a, auto b) { return a * b; };
 
 struct LogSumExp final : detail::Reduction {
   using Reduction::Reduction;
@@ -79,8 +33,11 @@ struct LogSumExp final : detail::Reduction {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const ReductionInput x(inputs[0], axes);
-    dispatch_floating(inputs[0].dtype,
-                      [&]<class T>(T) { logsumexp(x.as<T>(), x.extents(), static_cast<T*>(output.data)); });
+    dispatch_floating(inputs[0].dtype, [&]<class T>(T) {
+      with_loops<T>(x.extents(), [&](auto loops, T* scratch) {
+        loops.logsumexp(x.as<T>(), x.extents(), static_cast<T*>(output.data), scratch);
+      });
+    });
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
@@ -90,25 +47,6 @@ struct LogSumExp final : detail::Reduction {
     const Tensor terms = exp(inputs[0] - kept(where(y == -infinity, 0.0, y)).detach());
     const Tensor total = sum(terms, Axes(axes), true);
     return detail::scale(kept(g), terms / where(total == 0, 1.0, total));
-  }
-
- private:
-  template <class T>
-  static void logsumexp(const T* x, const ReducedExtents& extents, T* out) {
-    if (extents.reduced == 0) std::fill(out, out + extents.outer * extents.inner, -std::numeric_limits<T>::infinity());
-    const Scratch<T> elements(most_elements(extents)), lines(2 * most_lines(extents));
-    T *e = elements.data(), *largest = lines.data(), *sums = largest + most_lines(extents);
-    by_parts(extents, [&](std::size_t from, std::size_t to, const ReducedExtents& part) {
-      const std::size_t count = part.outer * part.inner;
-      detail::extreme_kernel<detail::Larger>(x + from, part, largest);
-      // An infinite maximum is the result; 0 stands in for it where it would be subtracted from itself.
-      for (std::size_t i = 0; i < count; ++i) sums[i] = std::isinf(largest[i]) ? T(0) : largest[i];
-      combine(x + from, sums, part, e, difference);
-      exp_values(e, e, count * part.reduced);
-      detail::sum_kernel(e, part, sums);
-      for (std::size_t i = 0; i < count; ++i)
-        out[to + i] = largest[i] + (std::isinf(largest[i]) ? T(0) : std::log(sums[i]));
-    });
   }
 };
 
@@ -144,16 +82,7 @@ struct Softmax final : AlongAxis {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     for_lines(inputs[0], output, []<class T>(const T* x, const ReducedExtents& extents, T* out) {
-      const Scratch<T> lines(2 * most_lines(extents));
-      T *largest = lines.data(), *sums = largest + most_lines(extents);
-      by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
-        detail::extreme_kernel<detail::Larger>(x + from, part, largest);
-        combine(x + from, largest, part, out + from, difference);
-        exp_values(out + from, out + from, part.outer * part.reduced * part.inner);
-        detail::sum_kernel(out + from, part, sums);
-        for (std::size_t i = 0; i < part.outer * part.inner; ++i) sums[i] = 1 / sums[i];
-        combine(out + from, sums, part, out + from, product);
-      });
+      with_loops<T>(extents, [&](auto loops, T* scratch) { loops.softmax(x, extents, out, scratch); });
     });
   }
 
@@ -169,17 +98,7 @@ struct LogSoftmax final : AlongAxis {
 
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     for_lines(inputs[0], output, []<class T>(const T* x, const ReducedExtents& extents, T* out) {
-      const Scratch<T> elements(most_elements(extents)), lines(2 * most_lines(extents));
-      T *e = elements.data(), *largest = lines.data(), *sums = largest + most_lines(extents);
-      by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
-        const std::size_t count = part.outer * part.inner;
-        detail::extreme_kernel<detail::Larger>(x + from, part, largest);
-        combine(x + from, largest, part, out + from, difference);
-        exp_values(out + from, e, count * part.reduced);
-        detail::sum_kernel(e, part, sums);
-        for (std::size_t i = 0; i < count; ++i) sums[i] = std::log(sums[i]);
-        combine(out + from, sums, part, out + from, difference);
-      });
+      with_loops<T>(extents, [&](auto loops, T* scratch) { loops.log_softmax(x, extents, out, scratch); });
     });
   }
 

@@ -1,70 +1,7 @@
 #include <autodiff/ops/apply.hpp>
-#include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/scale.hpp>
-#include <autodiff/ops/special.hpp>
-#include <cmath>
-#include <numbers>
+#include <autodiff/ops/trigonometry_ops.hpp>
 
 namespace xgrad {
-namespace detail {
-namespace {
-
-/// The C++ function for numbers and xsimd's for batches; the derivative in terms of x and y.
-#define XGRAD_FUNCTION(type, function, batch, number, derivative)                                         \
-  struct type : Unary<type> {                                                                             \
-    static constexpr std::string_view title = function;                                                   \
-    static constexpr bool costly = true;                                                                  \
-    static auto kernel(const auto& x) {                                                                   \
-      if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(x)>>) return number(x);             \
-      else return batch(x);                                                                               \
-    }                                                                                                     \
-    static Tensor rule(const Tensor& g, [[maybe_unused]] const Tensor& x, [[maybe_unused]] const Tensor& y) { \
-      return scale(g, derivative);                                                                        \
-    }                                                                                                     \
-  }
-
-XGRAD_FUNCTION(Tan, "tan", xsimd::tan, std::tan, 1 + square(y));
-XGRAD_FUNCTION(ArcSin, "arcsin", xsimd::asin, std::asin, 1 / sqrt((1 - x) * (1 + x)));
-XGRAD_FUNCTION(ArcCos, "arccos", xsimd::acos, std::acos, -1 / sqrt((1 - x) * (1 + x)));
-XGRAD_FUNCTION(ArcTan, "arctan", xsimd::atan, std::atan, 1 / (1 + square(x)));
-XGRAD_FUNCTION(Sinh, "sinh", xsimd::sinh, std::sinh, cosh(x));
-XGRAD_FUNCTION(Cosh, "cosh", xsimd::cosh, std::cosh, sinh(x));
-XGRAD_FUNCTION(ArcSinh, "arcsinh", xsimd::asinh, std::asinh, 1 / sqrt(square(x) + 1));
-XGRAD_FUNCTION(ArcCosh, "arccosh", xsimd::acosh, std::acosh, 1 / sqrt((x - 1) * (x + 1)));
-XGRAD_FUNCTION(ArcTanh, "arctanh", xsimd::atanh, std::atanh, 1 / ((1 - x) * (1 + x)));
-XGRAD_FUNCTION(Exp2, "exp2", xsimd::exp2, std::exp2, y * std::numbers::ln2);
-XGRAD_FUNCTION(Log2, "log2", xsimd::log2, std::log2, 1 / (x * std::numbers::ln2));
-XGRAD_FUNCTION(Log10, "log10", xsimd::log10, std::log10, 1 / (x * std::numbers::ln10));
-XGRAD_FUNCTION(Cbrt, "cbrt", xsimd::cbrt, std::cbrt, 1 / (3 * square(y)));
-#undef XGRAD_FUNCTION
-
-struct ArcTan2 : Binary<ArcTan2> {
-  static constexpr std::string_view title = "arctan2";
-  static constexpr bool integral = false;
-  static constexpr bool scalar = true;
-  static auto kernel(const auto& a, const auto& b) { return std::atan2(a, b); }
-  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, over_square(b, a, b)); }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -over_square(a, a, b)); }
-
- private:
-  /// x / (a² + b²), 0 at the origin.
-  static Tensor over_square(const Tensor& x, const Tensor& a, const Tensor& b) {
-    const Tensor square_sum = square(a) + square(b);
-    return where(square_sum == 0, 0, x / square_sum);
-  }
-};
-
-struct Hypot : Binary<Hypot> {
-  static constexpr std::string_view title = "hypot";
-  static constexpr bool integral = false;
-  static constexpr bool scalar = true;
-  static auto kernel(const auto& a, const auto& b) { return std::hypot(a, b); }
-  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor&, const Tensor& y) { return scale(g, where(y == 0, 0, a / y)); }
-  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return rule_a(g, b, b, y); }
-};
-
-}  // namespace
-}  // namespace detail
 
 using namespace detail;
 

@@ -1,5 +1,6 @@
+#include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/ops/reduce_kernels.hpp>
+#include <autodiff/ops/reduction_input.hpp>
 
 namespace xgrad::detail {
 namespace {

@@ -1,0 +1,64 @@
+// Vector programs: lists of instructions, each of which works on what the one before left in registers, and calls the next
+// one in its place.
+#pragma once
+
+#include <autodiff/dtype.hpp>
+#include <cstddef>
+#include <cstdint>
+
+namespace xgrad::detail {
+
+struct FusedSum;
+
+/// A step of a vector program. Its memory operands are the pointers at `slots`; a mask is all ones for those that advance
+/// with the block, 0 for those that stay.
+struct Instruction {
+  void (*handler)() = nullptr;
+  std::uint32_t slots[3] = {0, 0, 0};
+  std::uintptr_t masks[3] = {0, 0, 0};
+};
+
+/// What a program runs on.
+struct Frame {
+  const std::byte* const* pointers = nullptr;
+  std::size_t offset = 0;      ///< of the block in what advances, in bytes of the program's type
+  std::size_t element = 0;     ///< the first of the block
+  std::size_t lanes = 0;       ///< of a narrow block: how many elements count
+  void* sums = nullptr;
+};
+
+/// The same step on eight vectors at a time, and on one. Their type is that of the program: cast before a call.
+struct VectorKernel {
+  void (*wide)() = nullptr;
+  void (*narrow)() = nullptr;
+};
+
+constexpr std::size_t wide_vectors = 8;
+
+/// Which operands of a step are in registers, a bit each; the others are in memory.
+using Accumulated = unsigned;
+
+/// What programs of type T need beside the kernels of ops.
+template <class T>
+struct VectorMachine {
+  std::size_t width;  ///< elements of a vector
+  // Steps that are no op.
+  VectorKernel load, store, load_bool, store_bool, sum, end;
+  /// Runs a program on `count` elements, the first of which is number `first` of all, as far as whole vectors go: returns how
+  /// many that are.
+  std::size_t (*run)(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count);
+  /// Runs one on a block of one vector.
+  void (*run_narrow)(const Instruction* narrow, Frame* frame);
+  // Sums under way (fused_sums.hpp), which lie in a row; `i` is the number of one.
+  std::size_t bytes_of_sum;
+  std::size_t (*sum_memory)(const FusedSum& sum, std::size_t rows);
+  void (*start_sum)(void* sums, std::size_t i, const FusedSum& sum, T* out, std::size_t begin, std::byte* memory);
+  void (*advance_sums)(void* sums, std::size_t n, std::size_t count);
+  void (*finish_sum)(void* sums, std::size_t i, T* out);
+};
+
+/// That of an instruction set.
+template <class Simd, class T>
+VectorMachine<T> vector_machine();
+
+}  // namespace xgrad::detail
