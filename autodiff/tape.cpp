@@ -186,7 +186,10 @@ Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
   return record(std::move(op), std::span(&x, 1), std::move(shape), from.dtype);
 }
 
-Known known(const Node& node) {
+Known known(const Node& recorded) {
+  const Node* from = &recorded;  // a view shows what its input has
+  while (!from->evaluated && from->op && from->op->kind() == Op::Kind::view) from = from->inputs.span()[0].node();
+  const Node& node = *from;
   if (!node.evaluated || node.requires_grad || node.op || node.leaf || !is_floating(node.dtype) || size_of(node.shape) != 1 ||
       !node.value.buffer)
     return Known::nothing;

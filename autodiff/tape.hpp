@@ -44,6 +44,9 @@ using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t
 
 struct VectorKernel;
 
+/// Ops of two operands that run in pairs with each other (evaluate/pairs.simd.cpp).
+enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale };
+
 }  // namespace detail
 
 /// What a node computes and how gradients flow through it. An op is immutable and may be shared by many nodes.
@@ -79,6 +82,7 @@ class ElementwiseOp : public Op {
   /// As above, for steps that pass vectors on in registers: `accumulated` has a bit for each operand that is in them.
   /// None where there is none for that.
   virtual detail::VectorKernel vector_kernel(DType dtype, unsigned accumulated) const;
+  virtual detail::Arithmetic arithmetic() const { return detail::Arithmetic::none; }
 };
 
 /// An op that shows its input's values in another order.

@@ -78,7 +78,7 @@ Ref<Buffer> Buffer::allocate(std::size_t bytes) {
       return Ref<Buffer>(buffer);
     }
   }
-  const std::size_t total = (alignment + capacity + alignment - 1) / alignment * alignment;
+  const std::size_t total = (alignment + capacity + slack + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, total);
   if (!memory) {
     release_cached_memory();

@@ -12,6 +12,8 @@ namespace detail {
 class Buffer : public Counted {
  public:
   static constexpr std::size_t alignment = 64;
+  /// Bytes behind the capacity that may be read, and written if the buffer may: those of the longest vector.
+  static constexpr std::size_t slack = 64;
 
   /// At least `bytes`, uninitialised.
   static Ref<Buffer> allocate(std::size_t bytes);

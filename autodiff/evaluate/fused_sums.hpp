@@ -24,6 +24,7 @@ class BlockSum {
     sum_ = sum;
     out_ = sum.kind == FusedSum::Kind::rows ? out + begin / sum.length : out;
     in_axis_ = in_row_ = 0;
+    row_begin_ = begin;
     levels_ = reinterpret_cast<T*>(memory);
     depth_ = rows_ = 0;
     cleared_ = ~std::size_t{0};
@@ -33,7 +34,7 @@ class BlockSum {
   /// A block of eight vectors, of the elements from `element` on, or the first `lanes` of one.
   [[gnu::always_inline]] void add(const Batch* values, std::size_t element) {
     if (sum_.kind == FusedSum::Kind::columns) {
-      T* target = row() + element % sum_.length;
+      T* target = row() + (element - row_begin_);
       for (std::size_t i = 0; i < wide_vectors; ++i)
         (Batch::load_unaligned(target + i * Batch::size) + values[i]).store_unaligned(target + i * Batch::size);
     } else {
@@ -48,7 +49,7 @@ class BlockSum {
       value = Batch::load_aligned(kept);
     }
     if (sum_.kind == FusedSum::Kind::columns) {
-      T* target = row() + element % sum_.length;
+      T* target = row() + (element - row_begin_);
       (Batch::load_unaligned(target) + value).store_unaligned(target);
     } else {
       rest_ += value;
@@ -64,6 +65,7 @@ class BlockSum {
     }
     if (sum_.kind == FusedSum::Kind::all || (in_row_ += count) != sum_.length) return;
     in_row_ = 0;
+    row_begin_ += sum_.length;
     if (sum_.kind == FusedSum::Kind::rows) {
       *out_++ = total();
       clear();
@@ -123,6 +125,7 @@ class BlockSum {
   FusedSum sum_;
   T* out_ = nullptr;
   std::size_t in_axis_ = 0, in_row_ = 0;  ///< how far into the last axis, and into the row
+  std::size_t row_begin_ = 0;             ///< its first element
   T* levels_ = nullptr;
   std::size_t depth_ = 0, rows_ = 0, cleared_ = ~std::size_t{0};
   Batch rest_;

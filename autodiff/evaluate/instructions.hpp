@@ -2,7 +2,7 @@
 // one in its place.
 #pragma once
 
-#include <autodiff/dtype.hpp>
+#include <autodiff/tape.hpp>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,12 +38,20 @@ constexpr std::size_t wide_vectors = 8;
 /// Which operands of a step are in registers, a bit each; the others are in memory.
 using Accumulated = unsigned;
 
+constexpr bool commutes(Arithmetic op) { return op == Arithmetic::add || op == Arithmetic::multiply; }
+/// Of two steps in one: `first`, then `second`, which takes what the first gives and no other step does. In the registers are
+/// operands `in_first` of the first, and the first's result is operands `in_second` of the second; those that lie in memory follow
+/// each other. None for pairs that have no kernel; what commutes has none for a second operand in registers.
+template <class Simd, class T>
+VectorKernel pair_kernel(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
+
 /// What programs of type T need beside the kernels of ops.
 template <class T>
 struct VectorMachine {
   std::size_t width;  ///< elements of a vector
   // Steps that are no op.
   VectorKernel load, store, load_bool, store_bool, sum, end;
+  VectorKernel (*pair)(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
   /// Runs a program on `count` elements, the first of which is number `first` of all, as far as whole vectors go: returns how
   /// many that are.
   std::size_t (*run)(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count);

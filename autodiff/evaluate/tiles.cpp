@@ -123,6 +123,34 @@ TilePlan::TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_
     gathers = gathers || source.access == Access::gathered;
   }
   longest_ = gathers ? tile_size : longest;
+  one_tile_ = size_ > 0 && size_ <= longest_ && std::all_of(sources_.begin(), sources_.end(), [](const Source& source) {
+                return source.access != Access::direct_row && source.access != Access::row_constant;
+              });
+}
+
+/// Fills the tile of a source that is the same along it.
+void TilePlan::repeat(const Source& source, const std::byte* element, std::byte* scratch) const {
+  with_element(source.bytes, [&](auto type) {
+    using T = decltype(type);
+    std::fill_n(reinterpret_cast<T*>(scratch + source.tile), constant_elements_, *reinterpret_cast<const T*>(element));
+  });
+}
+
+/// Fills the tile of a source whose elements do not lie together.
+void TilePlan::copy(const Source& source, const std::byte* data, std::size_t first, std::size_t count, std::byte* scratch) const {
+  with_element(source.bytes, [&](auto type) {
+    using T = decltype(type);
+    gather(reinterpret_cast<const T*>(data), source.strides.data(), extents_, first, count, reinterpret_cast<T*>(scratch + source.tile));
+  });
+}
+
+void TilePlan::place(std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers) const {
+  for (std::size_t a = 0; a < sources_.size(); ++a) {
+    const Source& source = sources_[a];
+    pointers[a] = source.access == Access::direct ? data[a] : scratch + source.tile;
+    if (source.access == Access::constant) repeat(source, data[a], scratch);
+    else if (source.access == Access::gathered) copy(source, data[a], 0, size_, scratch);
+  }
 }
 
 TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
@@ -137,11 +165,7 @@ TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data,
     const TilePlan::Source& source = plan.sources_[a];
     if (source.access == TilePlan::Access::direct || source.access == TilePlan::Access::direct_row) continue;
     pointers_[a] = scratch + source.tile;
-    if (source.access == TilePlan::Access::constant && begin < end)
-      with_element(source.bytes, [&](auto type) {
-        using T = decltype(type);
-        std::fill_n(reinterpret_cast<T*>(scratch + source.tile), plan.constant_elements_, *reinterpret_cast<const T*>(data[a]));
-      });
+    if (source.access == TilePlan::Access::constant && begin < end) plan.repeat(source, data[a], scratch);
   }
 }
 
@@ -183,17 +207,9 @@ bool TileWalk::next() {
     } else if (source.access == Access::direct_row) {
       pointers_[a] = data_[a] + (row_offset(source) + static_cast<std::int64_t>(in_row_)) * bytes;
     } else if (source.access == Access::row_constant && row_ != row_at_) {
-      with_element(source.bytes, [&](auto type) {
-        using T = decltype(type);
-        std::fill_n(reinterpret_cast<T*>(scratch_ + source.tile), plan_.constant_elements_,
-                    *reinterpret_cast<const T*>(data_[a] + row_offset(source) * bytes));
-      });
+      plan_.repeat(source, data_[a] + row_offset(source) * bytes, scratch_);
     } else if (source.access == Access::gathered) {
-      with_element(source.bytes, [&](auto type) {
-        using T = decltype(type);
-        gather(reinterpret_cast<const T*>(data_[a]), source.strides.data(), plan_.extents_, first_, count_,
-               reinterpret_cast<T*>(scratch_ + source.tile));
-      });
+      plan_.copy(source, data_[a], first_, count_, scratch_);
     }
   }
   row_at_ = row_;

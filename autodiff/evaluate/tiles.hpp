@@ -25,11 +25,18 @@ class TilePlan {
   std::size_t inputs() const { return sources_.size(); }
   /// Bytes of working memory a walk needs; whole cache lines.
   std::size_t scratch_bytes() const { return scratch_bytes_; }
+  /// Whether all elements fit into one tile, whose pointers `place` sets: as a walk over it would.
+  bool is_one_tile() const { return one_tile_; }
+  void place(std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers) const;
   /// Whether the pointer of an input advances with the elements of a tile.
   bool advances(std::size_t input) const { return sources_[input].access != Access::constant && sources_[input].access != Access::row_constant; }
 
  private:
   friend class TileWalk;
+  struct Source;
+  void repeat(const Source& source, const std::byte* element, std::byte* scratch) const;
+  void copy(const Source& source, const std::byte* data, std::size_t first, std::size_t count, std::byte* scratch) const;
+
   enum class Access : std::uint8_t { direct, direct_row, constant, row_constant, gathered };
   struct Source {
     std::size_t bytes = 0;         ///< of an element
@@ -42,7 +49,7 @@ class TilePlan {
   std::vector<Source> sources_;
   std::vector<std::size_t> splits_;
   std::size_t size_ = 0, row_ = 1, longest_ = tile_size, constant_elements_ = tile_size, scratch_bytes_ = 0;
-  bool by_row_ = false;
+  bool by_row_ = false, one_tile_ = false;
 };
 
 /// Walks over inputs broadcast to one shape. Each step shows the next elements, in row-major order, of every input: in

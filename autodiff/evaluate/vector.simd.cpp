@@ -88,6 +88,7 @@ VectorMachine<T> vector_machine() {
       .store_bool = vector_kernel_of<StoreBool<T>, T>(),
       .sum = sum_kernel_of<T>(),
       .end = end_kernel<T>(),
+      .pair = pair_kernel<Simd, T>,
       .run = run<T>,
       .run_narrow = run_narrow<T>,
       .bytes_of_sum = sizeof(Sum),

@@ -57,9 +57,14 @@ class VectorProgram final : public RangedProgram {
                      sums_.empty() ? 0 : block);
     schedule(task);
     lay_out();
+    small_ = sums_.empty() && plan_.is_one_tile();
   }
 
   void run(Inputs inputs, Outputs outputs) const override {
+    if (small_) {
+      run_small(inputs, outputs);
+      return;
+    }
     const std::size_t elements = size(), parts = elements == 0 ? 0 : (elements + part_ - 1) / part_;
     const auto run_part = [&](std::size_t begin, std::size_t end, std::byte* partial) {
       std::byte* working = working_memory(working_bytes(end - begin));
@@ -226,6 +231,47 @@ class VectorProgram final : public RangedProgram {
       }
     }
     emit(machine_.end, {}, {});
+    join_pairs();
+  }
+
+  /// Makes one step of two where the second alone takes what the first gives.
+  void join_pairs() {
+    std::vector<Instruction> wide, narrow;
+    for (std::size_t at = 0; at < wide_.size(); ++at) {
+      Instruction joined = wide_[at], narrow_joined = narrow_[at];
+      if (const VectorKernel kernel = at + 1 < steps_.size() ? pair_kernel(at, joined) : VectorKernel(); kernel.wide) {
+        narrow_joined = joined;
+        joined.handler = kernel.wide;
+        narrow_joined.handler = kernel.narrow;
+        ++at;
+      }
+      wide.push_back(joined);
+      narrow.push_back(narrow_joined);
+    }
+    wide_ = std::move(wide);
+    narrow_ = std::move(narrow);
+  }
+  /// The kernel of steps `at` and `at` + 1 together, if there is one, and where its operands lie.
+  VectorKernel pair_kernel(std::size_t at, Instruction& joined) const {
+    std::size_t operands = 0;
+    Instruction pair;
+    Accumulated masks[2];
+    for (std::size_t step = 0; step < 2; ++step) {
+      const auto [op, mask] = steps_[at + step];
+      if (op == Arithmetic::none) return {};
+      masks[step] = mask;
+      for (std::size_t k = 0; k < 2; ++k) {
+        const std::size_t from = commutes(op) && mask == 2 ? 1 - k : k;  // of what commutes, the first operand is in registers
+        if (mask >> from & 1) continue;
+        if (operands == std::size(pair.slots)) return {};
+        pair.slots[operands] = wide_[at + step].slots[from];
+        pair.masks[operands++] = wide_[at + step].masks[from];
+      }
+      if (commutes(op) && mask == 2) masks[step] = 1;
+    }
+    if (masks[1] == 0) return {};
+    joined = pair;
+    return machine_.pair(steps_[at].op, masks[0], steps_[at + 1].op, masks[1]);
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
@@ -261,6 +307,8 @@ class VectorProgram final : public RangedProgram {
       step.slots[k] = memory_[at];
       step.masks[k] = moves(memory_[at]) ? advances : 0;
     }
+    steps_.resize(wide_.size());
+    steps_.push_back({static_cast<const ElementwiseOp&>(*item.op).arithmetic(), mask});
     const VectorKernel found = kernel(i, mask);
     step.handler = found.wide;
     wide_.push_back(step);
@@ -287,6 +335,25 @@ class VectorProgram final : public RangedProgram {
   }
 
   // ---- running ----
+
+  /// Where one tile is all there is. Vectors may reach beyond the last element: of what they read there nothing is kept, and there is
+  /// memory behind the end of every array (Buffer::slack, whole_lines).
+  void run_small(Inputs inputs, Outputs outputs) const {
+    std::byte* const memory = working_memory(layout_.edges);
+    const Working at = working(memory);
+    plan_.place(inputs, memory, at.pointers);
+    for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i];
+    const std::size_t moving = inputs_ + items_.size(), count = size();
+    for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.tiles + k * block * sizeof(T);
+    Frame frame;
+    frame.pointers = at.pointers;
+    const std::size_t done = machine_.run(wide_.data(), narrow_.data(), &frame, 0, count);
+    if (done == count) return;
+    frame.offset = done * sizeof(T);
+    frame.element = done;
+    frame.lanes = count - done;
+    machine_.run_narrow(narrow_.data(), &frame);
+  }
 
   /// Where things lie in the working memory, by whole cache lines.
   struct Layout {
@@ -349,11 +416,17 @@ class VectorProgram final : public RangedProgram {
   std::vector<std::size_t> input_bytes_;
   std::vector<std::uint32_t> stored_, sums_;  ///< which items are written element by element, and which are sums
   std::size_t part_ = 1, range_unit_ = 1;
+  bool small_ = false;
   Layout layout_{};
   std::vector<Instruction> wide_, narrow_;
   std::size_t tiles_ = 0;
   // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
   std::vector<std::uint32_t> memory_, uses_, free_;
+  struct OpStep {
+    Arithmetic op = Arithmetic::none;
+    Accumulated in_registers = 0;
+  };
+  std::vector<OpStep> steps_;  ///< of `wide_`, what each is if it is an op
 };
 
 }  // namespace

@@ -36,6 +36,10 @@ struct Binary : ElementwiseOp {
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
   }
+  Arithmetic arithmetic() const final {
+    if constexpr (requires { O::paired_as; }) return O::paired_as;
+    else return Arithmetic::none;
+  }
 };
 
 template <class O>

@@ -147,6 +147,7 @@ struct Relu : Unary<Relu> {
 
 struct Add : Binary<Add> {
   static constexpr std::string_view title = "add";
+  static constexpr Arithmetic paired_as = Arithmetic::add;
   static auto kernel(const auto& a, const auto& b) { return a + b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
@@ -154,6 +155,7 @@ struct Add : Binary<Add> {
 
 struct Subtract : Binary<Subtract> {
   static constexpr std::string_view title = "subtract";
+  static constexpr Arithmetic paired_as = Arithmetic::subtract;
   static auto kernel(const auto& a, const auto& b) { return a - b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return -g; }
@@ -161,6 +163,7 @@ struct Subtract : Binary<Subtract> {
 
 struct Multiply : Binary<Multiply> {
   static constexpr std::string_view title = "multiply";
+  static constexpr Arithmetic paired_as = Arithmetic::multiply;
   static auto kernel(const auto& a, const auto& b) { return a * b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, b); }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor&, const Tensor&) { return scale(g, a); }
@@ -169,6 +172,7 @@ struct Multiply : Binary<Multiply> {
 /// See scale.hpp. It absorbs by its first argument alone, so its own derivatives are those of a product.
 struct Scale : Binary<Scale> {
   static constexpr std::string_view title = "scale";
+  static constexpr Arithmetic paired_as = Arithmetic::scale;
   static constexpr bool integral = false;
   static auto kernel(const auto& g, const auto& d) {
     using T = std::remove_cvref_t<decltype(g)>;
