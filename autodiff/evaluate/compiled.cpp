@@ -13,11 +13,12 @@ constexpr std::size_t never = ~std::size_t{0}, freed = never - 1, kept = never -
 
 }  // namespace
 
-/// Lists of pointers that the steps of a run fill in.
+/// Lists that the steps of a run fill in, as long as the longest need.
 struct CompiledGraph::Scratch {
-  xt::svector<const std::byte*, 16> inputs;
+  Scratch(std::size_t inputs, std::size_t outputs) : inputs(inputs), outputs(outputs), arrays(inputs + 1) {}
+  xt::svector<const std::byte*, 32> inputs;
   xt::svector<std::byte*, 32> outputs;
-  xt::svector<Array, 4> arrays;
+  xt::svector<Array, 8> arrays;
 };
 
 CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::uint32_t>(capture.values.size())) {
@@ -178,6 +179,10 @@ void CompiledGraph::lay_out() {
     }
   }
   arena_bytes_ = arena.bytes();
+  for (const Step& step : steps_) {
+    most_inputs_ = std::max(most_inputs_, step.inputs.size());
+    most_outputs_ = std::max(most_outputs_, step.outputs.size());
+  }
 
   own_results_.resize(own_.size());
   for (std::size_t r = results_.size(); r-- > 0;) {
@@ -317,7 +322,7 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
 void CompiledGraph::run_steps(std::byte* const* data) const {
   Profile* const profile = Profile::active();
   const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
-  Scratch scratch;
+  Scratch scratch(most_inputs_, most_outputs_);
   auto strip = strips_.begin();
   for (const Unit& unit : units_) {
     const Step& step = steps_[unit.first];
@@ -345,15 +350,14 @@ void CompiledGraph::run_steps(std::byte* const* data) const {
 
 void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& scratch) const {
   if (step.program) {
-    scratch.inputs.resize(step.inputs.size());
-    scratch.outputs.resize(step.outputs.size());
-    for (std::size_t k = 0; k < step.inputs.size(); ++k) scratch.inputs[k] = data[step.inputs[k]];
-    for (std::size_t k = 0; k < step.outputs.size(); ++k) scratch.outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
-    step.program->run({scratch.inputs.data(), scratch.inputs.size()}, {scratch.outputs.data(), scratch.outputs.size()});
+    const std::byte** const inputs = scratch.inputs.data();
+    std::byte** const outputs = scratch.outputs.data();
+    for (std::size_t k = 0; k < step.inputs.size(); ++k) inputs[k] = data[step.inputs[k]];
+    for (std::size_t k = 0; k < step.outputs.size(); ++k) outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
+    step.program->run({inputs, step.inputs.size()}, {outputs, step.outputs.size()});
     return;
   }
-  auto& arrays = scratch.arrays;
-  arrays.resize(step.inputs.size() + 1);
+  Array* const arrays = scratch.arrays.data();
   for (std::size_t k = 0; k < step.inputs.size(); ++k) {
     arrays[k] = array(step.inputs[k]);
     arrays[k].data = data[step.inputs[k]];
@@ -361,7 +365,7 @@ void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& 
   Array& output = arrays[step.inputs.size()];
   output = array(step.outputs[0]);
   output.data = data[step.outputs[0]];
-  if (step.op) step.op->evaluate({arrays.data(), step.inputs.size()}, output);
+  if (step.op) step.op->evaluate({arrays, step.inputs.size()}, output);
   else copy_contiguous(arrays[0], output.data);
 }
 

@@ -60,7 +60,7 @@ class CompiledGraph {
   std::vector<std::uint32_t> own_, own_results_;  ///< slots with a buffer of their own, and the first result that each is of
   std::vector<Candidate> candidates_;
   std::vector<std::shared_ptr<const Op>> ops_;
-  std::size_t arena_bytes_ = 0;
+  std::size_t arena_bytes_ = 0, most_inputs_ = 0, most_outputs_ = 0;
 };
 
 /// Sees what is about to be run.

@@ -270,8 +270,9 @@ class VectorProgram final : public RangedProgram {
       if (commutes(op) && mask == 2) masks[step] = 1;
     }
     if (masks[1] == 0) return {};
-    joined = pair;
-    return machine_.pair(steps_[at].op, masks[0], steps_[at + 1].op, masks[1]);
+    const VectorKernel kernel = machine_.pair(steps_[at].op, masks[0], steps_[at + 1].op, masks[1]);
+    if (kernel.wide) joined = pair;
+    return kernel;
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {

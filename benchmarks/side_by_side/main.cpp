@@ -87,14 +87,17 @@ bench::Figures measure(const bench::Workload& workload, const std::vector<std::p
   return figures;
 }
 
-/// OpenBLAS falls back to kernels of 2004 on processors younger than itself. It chooses when it is loaded, so the program
-/// starts again and tells it.
+/// On processors younger than itself OpenBLAS takes kernels for older ones, of 2004 at the worst. It chooses when it is loaded, so
+/// the program starts again and tells it.
 void choose_blas_kernels(char** arguments) {
-  if (!openblas_get_corename || std::string(openblas_get_corename()) != "Prescott" || std::getenv("OPENBLAS_CORETYPE")) return;
+  if (!openblas_get_corename || std::getenv("OPENBLAS_CORETYPE")) return;
 #if defined(__x86_64__)
-  const char* core = __builtin_cpu_supports("avx512bw") ? "SkylakeX" : __builtin_cpu_supports("avx2") ? "Haswell" : nullptr;
+  const std::string chosen = openblas_get_corename();
+  const bool avx512 = __builtin_cpu_supports("avx512bw"), avx2 = __builtin_cpu_supports("avx2");
+  const bool has_avx512 = chosen == "SkylakeX" || chosen == "Cooperlake" || chosen == "SapphireRapids";
+  const char* core = avx512 && !has_avx512 ? "SkylakeX" : avx2 && chosen == "Prescott" ? "Haswell" : nullptr;
   if (!core) return;
-  std::cout << "OpenBLAS does not know this processor and would use kernels for Prescott; taking those for " << core
+  std::cout << "OpenBLAS would use its kernels for " << chosen << "; taking those for " << core
             << " (OPENBLAS_CORETYPE), for all three.\n" << std::flush;
   setenv("OPENBLAS_CORETYPE", core, 1);
   execv("/proc/self/exe", arguments);
