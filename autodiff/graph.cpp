@@ -9,12 +9,10 @@
 #include <vector>
 
 namespace xgrad {
-namespace {
 
 using detail::Node;
 
-/// Everything that is recorded up to a tensor, inputs first.
-std::vector<const Node*> recorded(std::string_view op, const Tensor& tensor) {
+std::vector<const Node*> detail::recorded(std::string_view op, const Tensor& tensor) {
   detail::check_defined(op, tensor);
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> nodes, stack{detail::resolve(tensor.node())};
@@ -29,12 +27,10 @@ std::vector<const Node*> recorded(std::string_view op, const Tensor& tensor) {
   return nodes;
 }
 
-}  // namespace
-
 std::string to_dot(const Tensor& tensor) {
   std::ostringstream text;
   text << "digraph recording {\n  node [shape=box];\n";
-  const std::vector<const Node*> nodes = recorded("to_dot", tensor);
+  const std::vector<const Node*> nodes = detail::recorded("to_dot", tensor);
   std::map<const Node*, std::size_t> numbers;
   for (const Node* node : nodes) {
     const std::size_t number = numbers[node] = numbers.size();
@@ -50,7 +46,7 @@ std::string to_dot(const Tensor& tensor) {
 
 RecordingSummary summary(const Tensor& tensor) {
   RecordingSummary result;
-  for (const Node* node : recorded("summary", tensor)) {
+  for (const Node* node : detail::recorded("summary", tensor)) {
     if (!node->op) {
       if (node->requires_grad) result.parameters += size_of(node->shape);
       continue;

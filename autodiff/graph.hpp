@@ -7,8 +7,16 @@
 #include <iosfwd>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace xgrad {
+
+namespace detail {
+struct Node;
+/// Everything that is recorded up to a tensor, in order of recording. Throws std::logic_error naming `op` for an undefined tensor.
+std::vector<const Node*> recorded(std::string_view op, const Tensor& tensor);
+}  // namespace detail
 
 /// The recording that leads to a tensor in Graphviz's language: `dot -Tsvg`. Ops are boxes with name, shape and dtype; leaves that
 /// require gradients are filled, constants are dashed.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/shown_op.hpp>
 #include <autodiff/evaluate/capture.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/shape.hpp>
@@ -138,11 +139,14 @@ class Pushforward {
 };
 
 /// Shows a value that was computed untracked, its first input; cotangents of the others come from `pull`, asked once for all.
-class Custom final : public Identity {
+class Custom final : public Identity, public detail::ShownOp {
  public:
   using Pull = std::function<std::vector<Tensor>(const Tensor& g, const std::vector<Tensor>& inputs, const Tensor& output)>;
-  Custom(std::string_view name, Pull pull) : name_(name), pull_(std::move(pull)) {}
+  Custom(std::string_view name, TensorFunction forward, Pull pull) : name_(name), forward_(std::move(forward)), pull_(std::move(pull)) {}
   std::string_view name() const override { return name_; }
+  Tensor compute(const std::vector<Tensor>& inputs) const override {
+    return no_grad([&] { return forward_(inputs); });
+  }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     if (i == 0) return {};
@@ -166,6 +170,7 @@ class Custom final : public Identity {
 
  private:
   std::string_view name_;
+  TensorFunction forward_;
   Pull pull_;
   // Between the questions for one input and the next. A recording belongs to one thread at a time.
   mutable Tensor asked_;
@@ -173,10 +178,13 @@ class Custom final : public Identity {
   mutable std::size_t left_ = 0;
 };
 
-Tensor record_custom(std::string_view name, const Tensor& value, const std::vector<Tensor>& inputs, Custom::Pull pull) {
+Tensor record_custom(std::string_view name, const TensorFunction& forward, const std::vector<Tensor>& inputs, Custom::Pull pull) {
+  for (const Tensor& input : inputs) check_defined(name, input);
+  const Tensor value = no_grad([&] { return forward(inputs); });
+  check_defined(name, value);
   std::vector<Tensor> all{value};
   all.insert(all.end(), inputs.begin(), inputs.end());
-  return detail::record(std::make_shared<const Custom>(name, std::move(pull)), all, value.shape(), value.dtype());
+  return detail::record(std::make_shared<const Custom>(name, forward, std::move(pull)), all, value.shape(), value.dtype());
 }
 
 }  // namespace
@@ -246,10 +254,7 @@ Tensor hvp(const UnaryFunction& f, const Tensor& x, const Tensor& v) {
 }
 
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
-  for (const Tensor& input : inputs) check_defined("checkpoint", input);
-  const Tensor value = no_grad([&] { return f(inputs); });
-  check_defined("checkpoint", value);
-  return record_custom("checkpoint", value, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
+  return record_custom("checkpoint", f, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
     const bool again = grad_enabled();  // the gradient is recorded itself
     GradMode tracking(true);
     std::vector<Tensor> own, tracked;
@@ -270,16 +275,13 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
 
 TensorFunction custom_function(TensorFunction forward, VjpFunction vjp) {
   return [forward = std::move(forward), vjp = std::move(vjp)](const std::vector<Tensor>& inputs) {
-    for (const Tensor& input : inputs) check_defined("custom_function", input);
-    const Tensor value = no_grad([&] { return forward(inputs); });
-    check_defined("custom_function", value);
-    return record_custom("custom_function", value, inputs, vjp);
+    return record_custom("custom_function", forward, inputs, vjp);
   };
 }
 
 Tensor with_hook(const Tensor& x, UnaryFunction hook) {
-  check_defined("with_hook", x);
-  return record_custom("with_hook", x.detach(), {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
+  const auto show = [](const std::vector<Tensor>& shown) { return shown[0].detach(); };
+  return record_custom("with_hook", show, {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
     return std::vector<Tensor>{hook(g)};
   });
 }

@@ -9,75 +9,12 @@
 #include <sstream>
 #include <string>
 #include <tests/support/values.hpp>
+#include <tests/support/wrong_ops.hpp>
 
 using namespace xgrad;
 using namespace xgrad::test;
 
 namespace {
-
-using Values = std::vector<double>;
-using Inputs = std::vector<Tensor>;
-
-Tensor random(const Shape& shape, std::uint64_t seed = 1) {
-  return Generator(seed).uniform(shape, -2, 2, DType::float64);
-}
-
-// ---- ops with rules of any kind ----
-
-using Rule = std::function<Tensor(const Tensor& g, const Tensor& x)>;
-
-/// x², computed as a whole, with the rule given.
-struct Square final : GeneralOp {
-  explicit Square(Rule rule) : rule(std::move(rule)) {}
-  std::string_view name() const override { return "test_square"; }
-  void evaluate(std::span<const detail::Array> inputs, const detail::Array& output) const override {
-    double* y = output.as<double>();
-    detail::copy_contiguous(inputs[0], y);
-    for (std::int64_t i = 0; i < output.size; ++i) y[i] *= y[i];
-  }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    return rule(g, inputs[0]);
-  }
-  Rule rule;
-};
-
-Tensor square_with(const Rule& rule, const Tensor& x) {
-  return detail::record(std::make_shared<const Square>(rule), {&x, 1}, x.shape(), x.dtype());
-}
-
-/// a · b², elementwise, whose rule for b is wrong by a factor.
-struct Product final : ElementwiseOp {
-  explicit Product(double factor) : factor(factor) {}
-  std::string_view name() const override { return "test_product"; }
-  detail::TileKernel kernel(DType) const override {
-    return [](const void* const* inputs, void* output, std::size_t n) {
-      const auto *a = static_cast<const double*>(inputs[0]), *b = static_cast<const double*>(inputs[1]);
-      for (std::size_t i = 0; i < n; ++i) static_cast<double*>(output)[i] = a[i] * b[i] * b[i];
-    };
-  }
-  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    return i == 0 ? g * inputs[1] * inputs[1] : factor * g * inputs[0] * inputs[1];
-  }
-  double factor;
-};
-
-Tensor product_with(double factor, const Tensor& a, const Tensor& b) {
-  const Tensor inputs[] = {a, b};
-  return detail::record(std::make_shared<const Product>(factor), inputs,
-                        broadcast_shapes("test_product", a.shape(), b.shape()), a.dtype());
-}
-
-const Rule right = [](const Tensor& g, const Tensor& x) { return g * 2 * x; };
-
-TensorFunction squaring(const Rule& rule) {
-  return [rule](const Inputs& in) { return square_with(rule, in[0]); };
-}
-
-bool says(const GradcheckResult& result, const std::string& text) {
-  return result.report().find(text) != std::string::npos;
-}
-
-#define EXPECT_REPORT(result, text) EXPECT_PRED2(says, result, text)
 
 // ---- what is right passes ----
 
@@ -195,9 +132,6 @@ TEST(Gradcheck, SmallErrorsAreFound) {
       gradcheck(squaring([](const Tensor& g, const Tensor& x) { return g * 2 * x + 1e-5 * g; }), {random({3})}));
 }
 
-/// The value of `x`, with the gradient of 0.5 · x.
-Tensor half_wrong(const Tensor& x) { return 0.5 * x + (0.5 * x).detach(); }
-
 TEST(Gradcheck, LargeGradientsAndValuesDoNotHideWhatIsWrongWithOthers) {
   const Tensor x = random({8});
   const Inputs inputs{random({4}), random({4}, 2)};
@@ -259,10 +193,20 @@ TEST(Gradcheck, KinksAreReportedAsSuch) {
   EXPECT_TRUE(gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor{1.0, 1e-4, -1e-4}}));
 }
 
+TEST(Gradcheck, SubgradientsPassWhereKinksAreAccepted) {
+  const GradcheckOptions options{.accept_kinks = true};
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return relu(in[0]) + abs(in[0]); }, {Tensor{1.0, 0.0, -1.0}}, options));
+  EXPECT_TRUE(gradcheck([](const Inputs& in) { return maximum(in[0], in[1]); }, {Tensor{1.0, 2.0}, Tensor{1.0, 1.0}}, options));
+  // 2 is not between 0 and 1; and a wrong gradient is none for a kink elsewhere.
+  const GradcheckResult steep = gradcheck([](const Inputs& in) { return relu(in[0]) + 2 * in[0] - (2 * in[0]).detach(); }, {Tensor{1.0, 0.0}}, options);
+  EXPECT_FALSE(steep);
+  EXPECT_FALSE(gradcheck([](const Inputs& in) { return half_wrong(relu(in[0])); }, {Tensor{1.0, 0.0}}, options));
+}
+
 TEST(Gradcheck, ValuesThatAreNotFiniteAreReported) {
   const GradcheckResult output = gradcheck([](const Inputs& in) { return log(in[0]); }, {Tensor{{1.0, -1.0}}});
   EXPECT_FALSE(output);
-  EXPECT_REPORT(output, "the output at index (0, 1) is nan");
+  EXPECT_REPORT(output, "output index (0, 1) is nan");
   const GradcheckResult gradient = gradcheck([](const Inputs& in) { return sqrt(in[0]); }, {Tensor{1.0, 0.0}});
   EXPECT_FALSE(gradient);
   EXPECT_REPORT(gradient, "input 0 of shape (2,), index (1,): the analytic gradient is inf");
@@ -274,6 +218,14 @@ TEST(Gradcheck, ResultsThatChangeFromCallToCallAreReported) {
       gradcheck([&](const Inputs& in) { return in[0] * generator.uniform({3}, 0, 1, DType::float64); }, {random({3})});
   EXPECT_FALSE(result);
   EXPECT_REPORT(result, "two calls with the same inputs gave different values");
+}
+
+TEST(Gradcheck, GradientsThatChangeFromPassToPassAreReported) {
+  double passes = 0;
+  const GradcheckResult result =
+      gradcheck(squaring([&](const Tensor& g, const Tensor& x) { return g * (2 * x + 1e-14 * ++passes); }), {ones({2, 3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "input 0 of shape (2, 3), index (0, 0): two backward passes with the same cotangent gave different gradients");
 }
 
 TEST(Gradcheck, AlteredInputsAreReported) {
@@ -294,6 +246,28 @@ TEST(Gradcheck, FloatArithmeticInTheMiddleIsFound) {
   EXPECT_FALSE(gradcheck([](const Inputs& in) { return exp(in[0].to(DType::float32)); }, {random({3})}));
 }
 
+// ---- forward mode ----
+
+TEST(Gradcheck, RulesThatAreNotDifferentiableInTheirCotangentAreFound) {
+  // In part of the gradient the cotangent is a constant, so the derivative of the gradient with respect to it lacks that part.
+  const auto f = [](const Inputs& in) { return in[0] + square_with([](const Tensor& g, const Tensor& x) { return g.detach() * 2 * x; }, in[1]); };
+  const Inputs inputs{random({3}), random({3}, 2)};
+  EXPECT_TRUE(gradcheck(f, inputs));  // no gradient mixes both
+  const auto mixed = [f](const Inputs& in) { return f({in[0], in[0]}); };
+  const GradcheckResult result = gradcheck(mixed, {inputs[0]});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "input 0 of shape (3,): forward mode disagrees with reverse mode: <v, J u> is ");
+  EXPECT_TRUE(gradcheck(mixed, {inputs[0]}, {.forward = false}));
+}
+
+TEST(Gradcheck, AWrongDerivativeWithRespectToTheCotangentIsFound) {
+  // The value of g · 2x, with twice its derivative with respect to g.
+  const GradcheckResult result = gradcheck(squaring([](const Tensor& g, const Tensor& x) { return (2 * g - g.detach()) * 2 * x; }), {ones({3})});
+  EXPECT_FALSE(result);
+  EXPECT_REPORT(result, "forward mode disagrees");
+  EXPECT_REPORT(result, "responsible: op 1 of 1 recorded, 'test_square'");
+}
+
 // ---- second order ----
 
 TEST(Gradgradcheck, ARuleThatForgetsAnInputIsFound) {
@@ -310,7 +284,7 @@ TEST(Gradgradcheck, ARuleThatForgetsItsCotangentIsFound) {
   EXPECT_TRUE(gradcheck(f, {random({3})}));
   const GradcheckResult result = gradgradcheck(f, {random({3})});
   EXPECT_FALSE(result);
-  EXPECT_REPORT(result, "input 1 of shape (3,)");  // the cotangent is one more input
+  EXPECT_REPORT(result, "the cotangent of shape (3,), index (0,), gradient of input 0, index (0,)");
 }
 
 TEST(Gradgradcheck, RightRulesOfManyInputsPass) {
@@ -327,6 +301,30 @@ TEST(Gradcheck, TolerancesMayBeWidened) {
   EXPECT_TRUE(gradcheck(f, inputs, {.rtol = 1e-2}));
   EXPECT_TRUE(gradcheck(f, inputs, {.atol = 1e-1}));
   EXPECT_TRUE(gradcheck(squaring(right), {random({3})}, {.step = 1e-4}));
+}
+
+TEST(Gradcheck, EachInputMayHaveItsTolerance) {
+  const auto f = [](const Inputs& in) { return product_with(2.001, in[0], in[1]); };  // wrong for the second
+  const Inputs inputs{random({3}), random({3}, 2)};
+  EXPECT_TRUE(gradcheck(f, inputs, {.tolerances = {{}, {.rtol = 1e-2}}}));
+  EXPECT_TRUE(gradcheck(f, inputs, {.tolerances = {{}, {.atol = 1e-1}}}));
+  EXPECT_FALSE(gradcheck(f, inputs, {.tolerances = {{.rtol = 1e-2}, {}}}));
+  EXPECT_FALSE(gradcheck(f, inputs, {.fast = true, .tolerances = {{.rtol = 1e-2}, {}}}));
+}
+
+TEST(Gradcheck, InputsMayHaveNames) {
+  const auto f = [](const Inputs& in) { return product_with(2.001, in[0], in[1]); };
+  const Inputs inputs{random({3}), random({3}, 2)};
+  for (const bool fast : {true, false})
+    EXPECT_REPORT(gradcheck(f, inputs, {.fast = fast, .names = {"length", "width"}}), "\n  width of shape (3,), ");
+  const GradcheckResult second = gradgradcheck(squaring([](const Tensor& g, const Tensor& x) { return g.detach() * 2 * x; }), {inputs[0]}, {.names = {"side"}});
+  EXPECT_REPORT(second, "the cotangent of shape (3,), index (0,), gradient of side, index (0,)");
+  const auto alters = [](const Inputs& in) {
+    const Tensor y = in[0] * 2;
+    Tensor(in[0]).assign(in[0].detach() + 1);
+    return y.detach().slice(0) * 0;
+  };
+  EXPECT_REPORT(gradcheck(alters, {inputs[0]}, {.names = {"side"}}), "the function altered side");
 }
 
 TEST(Gradcheck, EverySeedGivesTheSameVerdictAndIsPrinted) {
@@ -378,6 +376,16 @@ TEST(Gradcheck, NothingToCheckIsAnError) {
               name + "the output of shape (2,) is int64, not floating");
     EXPECT_EQ(message(same, {ones({2})}, {.rtol = -1}), name + "tolerances and step must not be negative");
     EXPECT_EQ(message(same, {ones({2})}, {.atol = std::nan("")}), name + "tolerances and step must not be negative");
+    const Inputs two{ones({2}, DType::float64), Tensor{1, 2}};
+    EXPECT_EQ(message(same, two, {.tolerances = {{}, {.rtol = -1}}}), name + "tolerances and step must not be negative");
+    EXPECT_EQ(message(same, two, {.tolerances = {{}}}), name + "1 tolerances for 2 inputs");
+    EXPECT_EQ(message(same, two, {.names = {"a", "b", "c"}}), name + "3 names for 2 inputs");
+    EXPECT_EQ(message(same, two, {.directions = {ones({2})}}), name + "1 directions for 2 inputs");
+    EXPECT_EQ(message(same, two, {.directions = {ones({1}), {}}}), name + "a direction of shape (1,) for input 0 of shape (2,)");
+    EXPECT_EQ(message(same, two, {.directions = {ones({2}), ones({2})}, .names = {"a", "b"}}),
+              name + "a direction for b of shape (2,), which is int64, not floating; leave it undefined");
+    EXPECT_EQ(message(same, two, {.directions = {Tensor{1.0, std::nan("")}, {}}}), name + "the direction for input 0 of shape (2,) is not finite");
+    EXPECT_EQ(message(same, two, {.directions = {zeros({2}), {}}}), name + "all directions are zero; there is nothing to check");
     EXPECT_THROW(check(same, {Tensor()}, {}), std::logic_error);
     EXPECT_THROW(check([](const Inputs&) { return Tensor(); }, {ones({2})}, {}), std::logic_error);
     EXPECT_THROW(check([](const Inputs&) -> Tensor { throw std::runtime_error("mine"); }, {ones({2})}, {}),

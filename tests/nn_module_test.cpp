@@ -317,4 +317,21 @@ TEST(Gradcheck, OfAModelFailsForAWrongGradient) {
   EXPECT_FALSE(nn::gradcheck(model, [&] { return model(x) * model.output.bias.detach(); }));
 }
 
+TEST(Gradcheck, OfAModelNamesTheParameter) {
+  Classifier model;
+  const Tensor x = Generator(1).normal({5, 4}, 0, 1, DType::float64);
+  const auto wrong = [&] { return model(x) + 0.5 * sum(model.hidden.weight).detach(); };
+  EXPECT_NE(nn::gradcheck(model, wrong).report().find("\n  hidden.weight of shape "), std::string::npos);
+  EXPECT_NE(nn::gradcheck(model, wrong, {.fast = true}).report().find("\n  hidden.weight of shape "), std::string::npos);
+}
+
+TEST(Gradgradcheck, OfAModelChecksSecondDerivatives) {
+  Classifier model;
+  const Tensor x = Generator(1).normal({5, 4}, 0, 1, DType::float64);
+  EXPECT_TRUE(nn::gradgradcheck(model, [&] { return mean(square(model(x))); }));
+  const GradcheckResult result = nn::gradgradcheck(model, [&] { return mean(exp(model(x)) * (1 + model.output.bias.detach())); });
+  EXPECT_FALSE(result);
+  EXPECT_NE(result.report().find("gradient of output.bias, index ("), std::string::npos) << result;
+}
+
 }  // namespace
