@@ -8,6 +8,7 @@
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/gradcheck.hpp>
 #include <autodiff/graph.hpp>
+#include <autodiff/implicit.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>

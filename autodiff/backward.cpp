@@ -344,7 +344,10 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
 
   std::vector<std::shared_ptr<const Op>> ops;
   if (plans) ops = ops_of(capture);
-  Replay replay(outputs);
+  // What leads to the inputs is left alone, unless it is to be freed.
+  std::uint64_t first = ~std::uint64_t{0};
+  for (const Tensor& input : inputs) first = std::min(first, detail::resolve(input.node())->sequence);
+  Replay replay(outputs, options.create_graph || options.retain_graph ? first : 0);
   std::vector<Tensor> gradients(inputs.size());
   bool fits_all = plans;
   {

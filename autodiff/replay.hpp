@@ -50,14 +50,14 @@ class ReplayWatch {
   bool before_;
 };
 
-
 /// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
 class Replay {
  public:
-  explicit Replay(const std::vector<Tensor>& outputs) {
+  /// Leaves out what was recorded before the sequence number `first`, which leads to nothing that is asked for.
+  explicit Replay(const std::vector<Tensor>& outputs, std::uint64_t first = 0) {
     std::vector<Node*> stack;
     const auto visit = [&](Node* node) {
-      if (!node->requires_grad || place(node) != 0) return;
+      if (!node->requires_grad || node->sequence < first || place(node) != 0) return;
       if (node->released)
         throw std::logic_error(
             "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
@@ -74,6 +74,7 @@ class Replay {
       }
     } catch (...) {
       clear_places();
+      --under_way();
       throw;
     }
     // The order of recording is a topological order.
@@ -85,7 +86,10 @@ class Replay {
   }
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
-  ~Replay() { clear_places(); }
+  ~Replay() {
+    clear_places();
+    --under_way();
+  }
 
   /// Goes only where it leads to a node that `is_target` accepts.
   template <class F>
@@ -152,29 +156,37 @@ class Replay {
   }
 
  private:
-  // Leaves may be shared by recordings in several threads: their places are kept here rather than in the node.
+  // Leaves may be shared by recordings in several threads, and within a rule that takes gradients itself nodes have a place in the
+  // replay that asked it: those places are kept here rather than in the node.
+  bool is_noted_in(const Node* node) const { return node->op && !nested_; }
   std::uint32_t place(const Node* node) const {
-    if (node->op) return node->slot;
-    const auto found = leaves_.find(node);
-    return found == leaves_.end() ? 0 : found->second;
+    if (is_noted_in(node)) return node->slot;
+    const auto found = places_.find(node);
+    return found == places_.end() ? 0 : found->second;
   }
   void set_place(Node* node, std::uint32_t at) {
-    if (node->op) node->slot = at;
-    else leaves_[node] = at;
+    if (is_noted_in(node)) node->slot = at;
+    else places_[node] = at;
   }
   void clear_places() {
     for (Node* node : nodes_)
-      if (node->op) node->slot = 0;
-    leaves_.clear();
+      if (is_noted_in(node)) node->slot = 0;
+    places_.clear();
+  }
+  /// How many replays this thread is in.
+  static int& under_way() {
+    thread_local int count = 0;
+    return count;
   }
   void accumulate(std::size_t i, const Tensor& cotangent) {
     cotangents_[i] = cotangents_[i].defined() ? add(cotangents_[i], cotangent) : cotangent;
   }
 
+  const bool nested_ = under_way()++ > 0;
   std::vector<Node*> nodes_;  ///< held by the outputs
   std::vector<Tensor> cotangents_;
   std::vector<bool> needed_;
-  std::unordered_map<const Node*, std::uint32_t> leaves_;
+  std::unordered_map<const Node*, std::uint32_t> places_;
 };
 
 }  // namespace xgrad::detail

@@ -45,6 +45,20 @@ TEST(Grad, IsDifferentiableInWhatAFunctionCaptures) {
   EXPECT_FALSE(no_grad([&] { return grad([&](const Tensor& x) { return sum(w * x); })(Tensor{1.0, 2.0}); }).requires_grad());
 }
 
+TEST(Grad, LeavesRecordingsThatItReachesAlone) {
+  Tensor w = Tensor{2.0, 3.0}.set_requires_grad();
+  const Tensor h = w * w;
+  const auto with_h = [&](const Tensor& x) { return sum(h * x * x); };
+  NoGrad guard;
+  expect_near(grad(with_h)(h), {32, 162});
+  expect_near(grad([](const Tensor& x) { return sum(x * x); })(h), {8, 18});
+  expect_near(hvp(with_h, h, Tensor{1.0, 1.0}), {8, 18});
+  jacobian([&](const Tensor& x) { return h * x; }, h);
+  GradMode tracking(true);
+  sum(h).backward();
+  expect_near(w.grad(), {4, 6});
+}
+
 TEST(Grad, PassesOnWhatComesWithTheValue) {
   const auto [both, gradient] = value_and_grad([](const Tensor& x) { return std::pair(cubic(x), std::string("seen")); })(point);
   EXPECT_EQ(both.second, "seen");
@@ -167,6 +181,18 @@ TEST(CustomFunction, TakesTheDerivativeGiven) {
   const auto misshaped = custom_function([](const std::vector<Tensor>& x) { return sum(x[0]); },
                                          [](const Tensor&, const std::vector<Tensor>&, const Tensor&) { return std::vector<Tensor>{ones({2})}; });
   EXPECT_TRUE(throws<std::invalid_argument>([&] { grad([&](const Tensor& x) { return misshaped({x}); })(point); }, {"custom_function", "(2,)", "(3,)"}));
+}
+
+TEST(CustomFunction, MayTakeGradientsInItsRule) {
+  // The rule's own pass goes over values that have a place in the pass that asks it.
+  const auto inner = [](const Tensor& x) { return sum(power(x, 4)); };
+  const auto sum_of_fourths = custom_function([&](const std::vector<Tensor>& x) { return inner(x[0]); },
+                                              [&](const Tensor& g, const std::vector<Tensor>& x, const Tensor&) { return std::vector<Tensor>{g * grad(inner)(x[0])}; });
+  const auto f = [&](const Tensor& x) { return sum_of_fourths({sin(x) * x}) * sum(x) + sum_of_fourths({x}); };
+  const auto plain = [&](const Tensor& x) { return inner(sin(x) * x) * sum(x) + inner(x); };
+  expect_near(hessian(f, point), values(hessian(plain, point)));
+  expect_near(grad([&](const Tensor& x) { return sum(grad([&](const Tensor& t) { return sum(square(grad(f)(t))); })(x)); })(point),
+              values(grad([&](const Tensor& x) { return sum(grad([&](const Tensor& t) { return sum(square(grad(plain)(t))); })(x)); })(point)));
 }
 
 TEST(WithHook, SeesAndChangesTheCotangent) {

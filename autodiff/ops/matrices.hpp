@@ -31,7 +31,8 @@ class Columns {
   std::vector<T> values;
 };
 
-/// `triangular_solve` on behalf of another function, which errors name.
+/// `solve` and `triangular_solve` on behalf of another function, which errors name.
+Tensor solve_for(std::string_view op, const Tensor& a, const Tensor& b);
 Tensor triangular_solve_for(std::string_view op, const Tensor& a, const Tensor& b, const TriangularOptions& options);
 
 /// Calls f(T()) for the floating type.

@@ -32,6 +32,9 @@ void for_each_lu(const Array& input, const F& f) {
 
 /// Inputs: matrices and right-hand sides of one batch shape.
 struct Solve final : GeneralOp {
+  /// For `caller`, which errors name.
+  explicit Solve(std::string_view caller) : caller(caller) {}
+  bool operator==(const Solve& other) const { return caller == other.caller; }
   std::string_view name() const override { return "solve"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::int64_t n = inputs[0].shape->back(), columns = output.shape->back(), count = batches(*output.shape);
@@ -40,7 +43,7 @@ struct Solve final : GeneralOp {
       const Contiguous<T> b(inputs[1]);
       Columns<T> sides(n, columns);
       for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int info) {
-        if (info != 0) refuse_matrix("solve", "is singular", i, count);
+        if (info != 0) refuse_matrix(caller, "is singular", i, count);
         sides.read(b.data() + i * n * columns);
         lu_solve(n, columns, factors.data(), pivots, sides.data(), false);
         sides.write(output.as<T>() + i * n * columns);
@@ -48,9 +51,10 @@ struct Solve final : GeneralOp {
     });
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& x) const override {
-    const Tensor back = xgrad::solve(turned(inputs[0]), g);
+    const Tensor back = solve_for(caller, turned(inputs[0]), g);
     return i == 1 ? back : -matmul(back, turned(x));
   }
+  std::string_view caller;
 };
 
 struct Inverse final : GeneralOp {
@@ -184,18 +188,20 @@ Tensor determinant(const Tensor& a) {
 
 }  // namespace
 
-Tensor solve(const Tensor& a, const Tensor& b) {
-  check_defined("solve", b);
-  const Tensor left = matrices("solve", a, true);
-  if (b.dim() == 1) return squeeze(solve(left, expand_dims(b, -1)), -1);
-  const Tensor right = matrices("solve", b);
+Tensor solve(const Tensor& a, const Tensor& b) { return solve_for("solve", a, b); }
+
+Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b) {
+  check_defined(op, b);
+  const Tensor left = matrices(op, a, true);
+  if (b.dim() == 1) return squeeze(solve_for(op, left, expand_dims(b, -1)), -1);
+  const Tensor right = matrices(op, b);
   const DType dtype = promote(left.dtype(), right.dtype());
   if (right.shape(-2) != left.shape(-1))
-    throw std::invalid_argument("solve: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
-  const Shape batch = broadcast_shapes("solve", batch_shape(left.shape()), batch_shape(right.shape()));
+    throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
+  const Shape batch = broadcast_shapes(op, batch_shape(left.shape()), batch_shape(right.shape()));
   const std::int64_t n = left.shape(-1), columns = right.shape(-1);
   Tensor inputs[] = {broadcast_to(left.to(dtype), with_matrix(batch, n, n)), broadcast_to(right.to(dtype), with_matrix(batch, n, columns))};
-  return checked_now(record_moved(shared_op<Solve>(), inputs, with_matrix(batch, n, columns), dtype));
+  return checked_now(record_moved(interned<Solve>(op), inputs, with_matrix(batch, n, columns), dtype));
 }
 
 Tensor inv(const Tensor& a) {

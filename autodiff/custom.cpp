@@ -1,0 +1,98 @@
+// Ops whose derivative is given with the call: custom functions, checkpoints, hooks.
+#include <algorithm>
+#include <autodiff/detail/recorded_function.hpp>
+#include <autodiff/detail/shown_op.hpp>
+#include <autodiff/transforms.hpp>
+#include <stdexcept>
+
+namespace xgrad {
+namespace {
+
+using namespace detail;
+
+/// Shows a value that was computed untracked, its first input; cotangents of the others come from `pull`, asked once for all.
+class Custom final : public Identity, public ShownOp {
+ public:
+  Custom(std::string_view name, TensorFunction forward, Pull pull) : name_(name), forward_(std::move(forward)), pull_(std::move(pull)) {}
+  std::string_view name() const override { return name_; }
+  Tensor compute(const std::vector<Tensor>& inputs) const override {
+    return no_grad([&] { return forward_(inputs); });
+  }
+
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    if (i == 0) return {};
+    if (!asked_.is(g) || of_ != y.node()) {
+      const std::vector<Tensor> arguments(inputs.begin() + 1, inputs.end());
+      pulled_ = pull_(g, arguments, y);
+      if (pulled_.size() != arguments.size())
+        throw std::invalid_argument(std::string(name_) + ": " + std::to_string(pulled_.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
+      for (std::size_t k = 0; k < arguments.size(); ++k)
+        if (pulled_[k].defined()) check_like(name_, "a cotangent", pulled_[k], arguments[k]);
+      asked_ = g;
+      of_ = y.node();
+      left_ = static_cast<std::size_t>(std::count_if(arguments.begin(), arguments.end(), [](const Tensor& x) { return x.requires_grad(); }));
+    }
+    const Tensor result = pulled_[i - 1];
+    if (--left_ == 0) {  // asked for all of them
+      asked_ = {};
+      pulled_.clear();
+    }
+    return result;
+  }
+
+ private:
+  std::string_view name_;
+  TensorFunction forward_;
+  Pull pull_;
+  // Between the questions for one input and the next. A recording belongs to one thread at a time.
+  mutable Tensor asked_;
+  mutable const Node* of_ = nullptr;
+  mutable std::vector<Tensor> pulled_;
+  mutable std::size_t left_ = 0;
+};
+
+}  // namespace
+
+Tensor detail::record_custom(std::string_view name, const TensorFunction& forward, const std::vector<Tensor>& inputs, Pull pull) {
+  for (const Tensor& input : inputs) check_defined(name, input);
+  const Tensor value = no_grad([&] { return forward(inputs); });
+  check_defined(name, value);
+  std::vector<Tensor> all{value};
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  return record(std::make_shared<const Custom>(name, forward, std::move(pull)), all, value.shape(), value.dtype());
+}
+
+Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
+  return record_custom("checkpoint", f, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
+    const bool again = grad_enabled();  // the gradient is recorded itself
+    GradMode tracking(true);
+    std::vector<Tensor> own, tracked;
+    for (const Tensor& argument : arguments) {
+      own.push_back(!argument.requires_grad() ? argument : again ? identity(argument) : argument.detach().set_requires_grad());
+      if (argument.requires_grad()) tracked.push_back(own.back());
+    }
+    const Tensor output = f(own);
+    if (reaches_others(output, own) && !again)
+      throw std::invalid_argument("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
+    const std::vector<Tensor> pulled = gradients(output, tracked, g, again, true);
+    std::vector<Tensor> result(arguments.size());
+    for (std::size_t i = 0, next = 0; i < arguments.size(); ++i)
+      if (arguments[i].requires_grad()) result[i] = pulled[next++];
+    return result;
+  });
+}
+
+TensorFunction custom_function(TensorFunction forward, VjpFunction vjp) {
+  return [forward = std::move(forward), vjp = std::move(vjp)](const std::vector<Tensor>& inputs) {
+    return record_custom("custom_function", forward, inputs, vjp);
+  };
+}
+
+Tensor with_hook(const Tensor& x, UnaryFunction hook) {
+  const auto show = [](const std::vector<Tensor>& shown) { return shown[0].detach(); };
+  return record_custom("with_hook", show, {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
+    return std::vector<Tensor>{hook(g)};
+  });
+}
+
+}  // namespace xgrad
