@@ -1,48 +1,13 @@
 #!/usr/bin/python3
-"""Writes the figures that the tests of nn/ are compared with: PyTorch's, in float64. See README.md."""
+"""Writes the figures that the tests are compared with: PyTorch's, in float64. See README.md."""
 
 import itertools
-import json
 import math
-import pathlib
 
 import torch
 import torch.nn.functional as F
-
-torch.set_default_dtype(torch.float64)
-torch.set_num_threads(1)
-HERE = pathlib.Path(__file__).parent
-
-
-def pack(tensor):
-    """A tensor as JSON; what is not finite as text."""
-    values = tensor.detach().flatten().tolist()
-    if not tensor.dtype.is_floating_point:
-        return {"dtype": "int64", "shape": list(tensor.shape), "values": values}
-    values = [v if math.isfinite(v) else str(v) for v in values]
-    return {"dtype": "float64", "shape": list(tensor.shape), "values": values}
-
-
-def write(name, content):
-    # One case a line, so that a difference can be read.
-    lines = []
-    for key, value in {"pytorch": torch.__version__, **content}.items():
-        if isinstance(value, list):
-            cases = ",\n".join("  " + json.dumps(case) for case in value)
-            lines.append(f'"{key}": [\n{cases}\n]')
-        else:
-            lines.append(f'"{key}": {json.dumps(value)}')
-    (HERE / name).write_text("{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def with_gradients(f, *inputs):
-    """Outputs of f, a random cotangent, and the gradients of the inputs that are floating."""
-    inputs = [x.clone().requires_grad_() if x.dtype.is_floating_point else x for x in inputs]
-    output = f(*inputs)
-    cotangent = torch.randn(output.shape)
-    floating = [x for x in inputs if x.requires_grad]
-    gradients = torch.autograd.grad(output, floating, cotangent)
-    return {"output": pack(output), "cotangent": pack(cotangent), "gradients": [pack(g) for g in gradients]}
+from figures import pack, with_gradients, write
+from ops import ops
 
 
 def layers():
@@ -240,3 +205,4 @@ def optimizers():
 layers()
 losses()
 optimizers()
+ops()
