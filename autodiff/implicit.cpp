@@ -31,7 +31,7 @@ Tensor solve_dense(const ImplicitFunction& g, const Tensor& x, const std::vector
   return reshape(-solve_for(jacobian_name, transpose(reshape(j, {x.size(), x.size()})), reshape(v, {x.size()})), x.shape());
 }
 
-Tensor record_root(const ImplicitFunction& g, const Tensor& solution, const std::vector<Tensor>& theta, const RootOptions& options);
+Tensor record_root(const ImplicitFunction& g, const TensorFunction& solve, const std::vector<Tensor>& theta, const RootOptions& options);
 
 /// w of (∂g/∂x)ᵀ w = -v by products alone: a root itself, of an equation that is linear in w, which makes it differentiable.
 Tensor solve_matrix_free(const ImplicitFunction& g, const Tensor& x, const std::vector<Tensor>& theta, const Tensor& v, const RootOptions& options) {
@@ -41,10 +41,13 @@ Tensor solve_matrix_free(const ImplicitFunction& g, const Tensor& x, const std::
   const ImplicitFunction equation = [g, at](const Tensor& w, const std::vector<Tensor>& known) {
     return transposed_product(g, known[0], at(known), w) + known[1];
   };
-  const Pullback pullback = no_grad([&] { return vjp([&](const std::vector<Tensor>& in) { return g(in[0], constants(theta)); }, {x.detach()}); });
-  const Tensor w = gmres("custom_root", [&](const Tensor& direction) { return pullback.pull(direction)[0]; }, -v.detach(),
-                         {.tolerance = options.tolerance, .max_products = options.max_products, .restart = options.restart});
-  return grad_enabled() ? record_root(equation, w, all, options) : w;
+  const TensorFunction solve = [g, at, options](const std::vector<Tensor>& known) {
+    const auto of_x = [&](const std::vector<Tensor>& in) { return g(in[0], constants(at(known))); };
+    const Pullback pullback = no_grad([&] { return vjp(of_x, {known[0].detach()}); });
+    return gmres("custom_root", [&](const Tensor& direction) { return pullback.pull(direction)[0]; }, -known[1].detach(),
+                 {.tolerance = options.tolerance, .max_products = options.max_products, .restart = options.restart});
+  };
+  return grad_enabled() ? record_root(equation, solve, all, options) : solve(all);
 }
 
 void check_root(const ImplicitFunction& g, const Tensor& x, const std::vector<Tensor>& theta) {
