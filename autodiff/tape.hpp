@@ -71,6 +71,10 @@ class GeneralOp : public Op {
  public:
   /// Writes every element of `output`, which is contiguous. Inputs may have any strides.
   virtual void evaluate(std::span<const detail::Array> inputs, const detail::Array& output) const = 0;
+  /// Whether the result can be added to what is there, as by BLAS with beta = 1.
+  virtual bool accumulates() const { return false; }
+  /// Adds the result to `output`, which is floating.
+  virtual void accumulate(std::span<const detail::Array> inputs, const detail::Array& output) const;
 };
 
 /// An op of one output element per element of its inputs, which broadcast.

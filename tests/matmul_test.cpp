@@ -244,4 +244,61 @@ TEST(MatMul, ATransposeRecordedWithoutGradientsStopsThem) {
   EXPECT_THROW(grad(sum(slope), w), std::invalid_argument);
 }
 
+// ---- products added to what is there ----
+
+/// a + b for tensors computed beforehand, so that no product is involved.
+Values separately(const Tensor& a, const Tensor& b) { return values(a.evaluate() + b.evaluate()); }
+
+TEST(MatMul, AProductIsAddedToWhatNobodyElseHolds) {
+  const Shape pairs[][2] = {{{5, 4}, {4, 3}}, {{5, 1}, {1, 3}}, {{1, 4}, {4, 3}}, {{5, 4}, {4, 1}}, {{5, 0}, {0, 3}}, {{2, 5, 4}, {2, 4, 3}}};
+  for (const DType dtype : {DType::float32, DType::float64})
+    for (const auto& [left, right] : pairs) {
+      const Tensor a = small(left, dtype, 1), b = small(right, dtype, 2), product = matmul(a, b).evaluate();
+      for (const bool product_first : {false, true}) {
+        Tensor c = small(product.shape(), dtype, 3) * 2;
+        const Values expected = separately(c, product);
+        const void* const before = c.data(dtype);
+        c = product_first ? matmul(a, b) + c : c + matmul(a, b);
+        EXPECT_EQ(values(c), expected) << to_string(left);
+        EXPECT_EQ(c.data(dtype), before) << to_string(left);
+      }
+    }
+}
+
+TEST(MatMul, WhatAProductIsAddedToStaysWhereItIsHeld) {
+  const Tensor a = small({4, 4}, DType::float64, 1), b = small({4, 4}, DType::float64, 2);
+  const Tensor held = small({4, 4}, DType::float64, 3) * 1, product = matmul(a, b).evaluate();
+  const Values before = values(held), expected = separately(held, product);
+  EXPECT_EQ(values(held + matmul(a, b)), expected);
+  EXPECT_EQ(values(held), before);
+  // An operand of the product itself, a transposed one, and one that is broadcast.
+  Tensor x = small({4, 4}, DType::float64, 5) * 1;
+  const Values with_itself = separately(x, matmul(x, x));
+  x = x + matmul(x, x);
+  EXPECT_EQ(values(x), with_itself);
+  EXPECT_EQ(values(transpose(a) + matmul(a, b)), separately(transpose(a), product));
+  const Tensor row = small({4}, DType::float64, 6);
+  EXPECT_EQ(values(row + matmul(a, b)), separately(row, product));
+  EXPECT_EQ(values(matmul(a, b) + matmul(b, a)), separately(product, matmul(b, a)));
+  const Tensor twice = matmul(a, b);
+  EXPECT_EQ(values(twice + twice), separately(product, product));
+  const Tensor integers = small({4, 4}, DType::int64, 1);
+  EXPECT_EQ(values(integers + matmul(integers, integers)), separately(integers, matmul(integers, integers)));
+}
+
+TEST(MatMul, GradientsOfAWeightUsedTwiceAreAccumulated) {
+  Tensor w = small({4, 4}, DType::float64, 1).set_requires_grad();
+  const Tensor x = small({3, 4}, DType::float64, 2), y = small({5, 4}, DType::float64, 3);
+  const auto gradient = [&](const Tensor& loss) {
+    w.zero_grad();
+    loss.backward();
+    return w.grad();
+  };
+  const Tensor of_x = gradient(sum(matmul(x, w))), of_y = gradient(sum(matmul(y, w)));
+  EXPECT_EQ(values(gradient(sum(matmul(x, w)) + sum(matmul(y, w)))), separately(of_x, of_y));
+  gradient(sum(matmul(x, w)));
+  for (int step = 0; step < 3; ++step) sum(matmul(y, w)).backward();  // onto what is there
+  EXPECT_EQ(values(w.grad()), values(of_x + 3 * of_y));
+}
+
 }  // namespace

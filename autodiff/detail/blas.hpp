@@ -14,9 +14,9 @@ struct MatrixView {
   bool transposed;
 };
 
-/// C = A · B for A (n × k), B (k × m) and C (n × m) with rows one after another. k = 0 gives zeros; C's old values are
-/// never read. Throws std::length_error for an extent that BLAS's index type cannot hold.
-void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b, float* c);
-void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<double>& a, const MatrixView<double>& b, double* c);
+/// C = A · B, or C + A · B if `add`, for A (n × k), B (k × m) and C (n × m) with rows one after another. k = 0 gives zeros; C's old
+/// values are read only to be added to. Throws std::length_error for an extent that BLAS's index type cannot hold.
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b, float* c, bool add = false);
+void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<double>& a, const MatrixView<double>& b, double* c, bool add = false);
 
 }  // namespace xgrad::detail

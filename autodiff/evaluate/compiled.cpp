@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/plan.hpp>
@@ -48,13 +49,25 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
     for (const CaptureRef ref : capture.operands(i))
       if (ref.is_node() && members[ref.index()].pass != members[i].pass) members[ref.index()].read_outside = true;
 
+  const std::vector<std::uint32_t> products = find_accumulated(capture, passes);
   for (const Pass& pass : passes) {
     const std::uint32_t first = pass.nodes.front();
+    if (products[first] == first) continue;  // computed where it is added
     const Node& node = *capture.nodes[first];
     const std::uint32_t from = capture.operands(first).empty() ? none : slot_of(capture.operands(first)[0]);
     const Op::Kind kind = node.op->kind();
     const bool is_sum = kind == Op::Kind::sum && fused_sum(node).kind != FusedSum::Kind::none && slots_[from].contiguous;
-    if (kind == Op::Kind::elementwise || is_sum) {
+    if (products[first] != none) {
+      const std::uint32_t product = products[first], other = capture.operands(first)[0].word() == CaptureRef::node(product).word() ? 1 : 0;
+      Step step;
+      step.op = static_cast<const GeneralOp*>(capture.nodes[product]->op.get());
+      step.accumulates = true;
+      for (const CaptureRef ref : capture.operands(product)) step.inputs.push_back(slot_of(ref));
+      step.inputs.push_back(slot_of(capture.operands(first)[other]));
+      step.outputs = {values_ + first};
+      if (Profile::active()) set_profile(step, std::array{product, first}, capture);
+      steps_.push_back(std::move(step));
+    } else if (kind == Op::Kind::elementwise || is_sum) {
       add_group(capture, pass.nodes, members);
     } else if (kind == Op::Kind::view) {
       add_view(node, values_ + first, from);
@@ -75,6 +88,29 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
     if (base.storage == Storage::arena) base.storage = Storage::own;
   }
   lay_out();
+}
+
+std::vector<std::uint32_t> CompiledGraph::find_accumulated(const Capture& capture, std::span<const Pass> passes) const {
+  std::vector<std::uint32_t> uses(capture.nodes.size(), 0), products(capture.nodes.size(), none);
+  for (std::uint32_t i = 0; i < capture.nodes.size(); ++i)
+    for (const CaptureRef ref : capture.operands(i))
+      if (ref.is_node()) ++uses[ref.index()];
+  for (const Pass& pass : passes) {
+    const std::uint32_t i = pass.nodes.front();
+    const Node& node = *capture.nodes[i];
+    if (pass.nodes.size() != 1 || node.op->kind() != Op::Kind::elementwise || !is_floating(node.dtype) ||
+        static_cast<const ElementwiseOp&>(*node.op).arithmetic() != Arithmetic::add)
+      continue;
+    for (std::size_t k = 0; k < 2 && products[i] == none; ++k) {
+      const CaptureRef ref = capture.operands(i)[k], other = capture.operands(i)[1 - k];
+      if (!ref.is_node() || capture.kept[ref.index()] || uses[ref.index()] != 1) continue;
+      const Node& product = *capture.nodes[ref.index()];
+      if (product.op->kind() != Op::Kind::general || !static_cast<const GeneralOp&>(*product.op).accumulates()) continue;
+      if (product.shape != node.shape || slots_[slot_of(other)].shape != node.shape) continue;
+      products[i] = products[ref.index()] = ref.index();
+    }
+  }
+  return products;
 }
 
 void CompiledGraph::add_view(const Node& node, std::uint32_t slot, std::uint32_t from) {
@@ -207,16 +243,14 @@ void CompiledGraph::lay_out_step(std::size_t unit, const Step& step, Arena& aren
     Slot& output = slots_[step.outputs[item]];
     // An input that nothing reads any more, whose memory the output may take over. Not one that is read a second way.
     const Storage storage = output.storage == Storage::arena ? Storage::arena : Storage::value;
-    std::size_t k = step.program ? 0 : step.inputs.size();
+    std::size_t k = step.program ? 0 : step.inputs.size() - (step.accumulates ? 1 : 0);
     for (; k < step.inputs.size(); ++k) {
       const std::uint32_t slot = step.inputs[k];
       const Slot& input = slots_[slot];
       if (input.fixed || input.storage != storage || input.last_use != unit || !input.contiguous || input.dtype != output.dtype ||
-          input.shape != output.shape || !step.program->may_overwrite(item, k))
+          input.shape != output.shape || (step.program && !step.program->may_overwrite(item, k)))
         continue;
-      if (std::none_of(step.inputs.begin(), step.inputs.end(),
-                       [&](std::uint32_t other) { return other != slot && slots_[other].base == slot; }))
-        break;
+      if (std::count_if(step.inputs.begin(), step.inputs.end(), [&](std::uint32_t other) { return slots_[other].base == slot; }) == 1) break;
     }
     if (k == step.inputs.size()) {
       place(step.outputs[item], arena);
@@ -358,6 +392,7 @@ void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& 
     return;
   }
   Array* const arrays = scratch.arrays.data();
+  const std::size_t operands = step.inputs.size() - (step.accumulates ? 1 : 0);
   for (std::size_t k = 0; k < step.inputs.size(); ++k) {
     arrays[k] = array(step.inputs[k]);
     arrays[k].data = data[step.inputs[k]];
@@ -365,8 +400,14 @@ void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& 
   Array& output = arrays[step.inputs.size()];
   output = array(step.outputs[0]);
   output.data = data[step.outputs[0]];
-  if (step.op) step.op->evaluate({arrays, step.inputs.size()}, output);
-  else copy_contiguous(arrays[0], output.data);
+  if (step.accumulates) {
+    if (arrays[operands].data != output.data) copy_contiguous(arrays[operands], output.data);
+    step.op->accumulate({arrays, operands}, output);
+  } else if (step.op) {
+    step.op->evaluate({arrays, operands}, output);
+  } else {
+    copy_contiguous(arrays[0], output.data);
+  }
 }
 
 }  // namespace xgrad::detail

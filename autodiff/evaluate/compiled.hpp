@@ -11,6 +11,8 @@
 
 namespace xgrad::detail {
 
+struct Pass;
+
 class CompiledGraph {
  public:
   /// Of what `capture` collected, which is all pending.
@@ -38,6 +40,9 @@ class CompiledGraph {
     bool read_outside = false;
   };
 
+  /// Products that are added to what is there: for one that a pass does nothing but add to something, that of the sum and of the
+  /// product itself is the product, else none.
+  std::vector<std::uint32_t> find_accumulated(const Capture& capture, std::span<const Pass> passes) const;
   void add_group(const Capture& capture, std::span<const std::uint32_t> nodes, std::span<const Membership> members);
   void add_view(const Node& node, std::uint32_t slot, std::uint32_t from);
   void lay_out();

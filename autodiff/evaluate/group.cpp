@@ -3,6 +3,10 @@
 
 namespace xgrad {
 
+void GeneralOp::accumulate(std::span<const detail::Array>, const detail::Array&) const {
+  throw std::logic_error(std::string(name()) + ": does not accumulate");
+}
+
 detail::VectorKernel ElementwiseOp::vector_kernel(DType, unsigned) const { return {}; }
 
 namespace detail {

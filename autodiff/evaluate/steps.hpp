@@ -37,6 +37,7 @@ struct Slot {
 struct Step {
   std::unique_ptr<const Program> program;  ///< of a group
   const GeneralOp* op = nullptr;           ///< of another node; neither for a packed copy
+  bool accumulates = false;                ///< the op's result is added to the last input
   Shape shape;                             ///< of a group
   std::vector<FusedSum::Kind> sums;        ///< of a group, for each output
   std::vector<std::uint32_t> inputs, outputs;  ///< slots, or none for outputs that are not stored

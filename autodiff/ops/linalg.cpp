@@ -71,9 +71,14 @@ struct MatMul final : GeneralOp {
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     if (output.size == 0) return;
     dispatch(output.dtype, [&]<class T>(T) {
-      if constexpr (std::is_floating_point_v<T>) product<T>(inputs[0], inputs[1], output);
+      if constexpr (std::is_floating_point_v<T>) product<T>(inputs[0], inputs[1], output, false);
       else if constexpr (std::is_same_v<T, std::int64_t>) integer_product(inputs[0], inputs[1], output);
     });
+  }
+  bool accumulates() const override { return true; }
+  void accumulate(std::span<const Array> inputs, const Array& output) const override {
+    if (output.size == 0) return;
+    dispatch_floating(output.dtype, [&]<class T>(T) { product<T>(inputs[0], inputs[1], output, true); });
   }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
@@ -92,16 +97,16 @@ struct MatMul final : GeneralOp {
   }
 
   template <class T>
-  static void product(const Array& a, const Array& b, const Array& c) {
+  static void product(const Array& a, const Array& b, const Array& c, bool add) {
     const std::size_t last = c.shape->size() - 1;
     const std::int64_t n = (*c.shape)[last - 1], m = (*c.shape)[last], k = a.shape->back();
     if (k == 0) {
-      std::fill_n(static_cast<T*>(c.data), c.size, T(0));
+      if (!add) std::fill_n(static_cast<T*>(c.data), c.size, T(0));
       return;
     }
     const Matrices<T> left(a), right(b);
     for_each_matrix(a, left.strides(), b, right.strides(), c, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_c) {
-      detail::gemm(n, m, k, left.at(at_a), right.at(at_b), static_cast<T*>(c.data) + at_c);
+      detail::gemm(n, m, k, left.at(at_a), right.at(at_b), static_cast<T*>(c.data) + at_c, add);
     });
   }
 
