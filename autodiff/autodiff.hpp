@@ -5,6 +5,7 @@
 #include <autodiff/backward.hpp>
 #include <autodiff/elementwise_function.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/simd.hpp>
 #include <autodiff/evaluate/threads.hpp>
 #include <autodiff/gradcheck.hpp>
 #include <autodiff/graph.hpp>

@@ -1,5 +1,14 @@
 # What the targets of the project have in common.
 
+set(XGRAD_UNOPTIMIZED $<OR:$<CONFIG:Debug,None>,$<STREQUAL:$<CONFIG>,>>)
+
+# Kernels for several instruction sets: where the library is not for this machine alone.
+set(XGRAD_SIMD_DISPATCH OFF)
+if(NOT XGRAD_NATIVE AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND
+   CMAKE_CXX_COMPILER_ID MATCHES "^(GNU|Clang|AppleClang)$")
+  set(XGRAD_SIMD_DISPATCH ON)
+endif()
+
 # The dialect and warnings of every source; nothing of it reaches a user's files but the dialect.
 function(xgrad_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
@@ -37,8 +46,7 @@ function(xgrad_source_options target)
   xgrad_compile_options(${target})
   if(XGRAD_NATIVE)
     # Without optimisation GCC's AVX-512 intrinsics are macros that xsimd 8.1's calls do not fit.
-    set(unoptimized $<OR:$<CONFIG:Debug,None>,$<STREQUAL:$<CONFIG>,>>)
-    target_compile_options(${target} PRIVATE -march=native $<$<AND:$<CXX_COMPILER_ID:GNU>,${unoptimized}>:-Og>)
+    target_compile_options(${target} PRIVATE -march=native $<$<AND:$<CXX_COMPILER_ID:GNU>,${XGRAD_UNOPTIMIZED}>:-Og>)
   endif()
   # GCC's own AVX-512 headers set the warnings off.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
@@ -61,9 +69,15 @@ function(xgrad_library folder)
   if(simd_sources)
     xgrad_simd_kernels(${target} Baseline "${simd_sources}")
   endif()
+  if(simd_sources AND XGRAD_SIMD_DISPATCH)
+    target_compile_definitions(${target} PRIVATE XGRAD_SIMD_DISPATCH)
+    xgrad_simd_kernels(${target} Avx2 "${simd_sources}" -mavx2 -mfma)
+    xgrad_simd_kernels(${target} Avx512 "${simd_sources}" -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl -mfma)
+  endif()
 endfunction()
 
-# Adds kernels of a library for one instruction set, as instruction_sets.hpp calls it: `sources`, compiled for that.
+# Adds kernels of a library for one instruction set, as instruction_sets.hpp calls it: `sources`, compiled with the options
+# that follow.
 function(xgrad_simd_kernels target set sources)
   string(TOLOWER ${target}_${set} kernels)
   add_library(${kernels} OBJECT ${sources})
@@ -71,5 +85,9 @@ function(xgrad_simd_kernels target set sources)
   target_link_libraries(${kernels} PRIVATE xtensor xsimd)
   target_compile_definitions(${kernels} PRIVATE XGRAD_SIMD_SET=${set})
   xgrad_source_options(${kernels})
+  if(ARGN)
+    # Without optimisation small functions of the standard library would be left over, for all to use.
+    target_compile_options(${kernels} PRIVATE ${ARGN} $<${XGRAD_UNOPTIMIZED}:-O2>)
+  endif()
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${kernels}>)
 endfunction()

@@ -1,11 +1,11 @@
 // What the kernels of elementwise ops are written with, and how they are asked for.
 #pragma once
 
+#include <autodiff/detail/xsimd.hpp>
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/evaluate/instructions.hpp>
 #include <autodiff/tape.hpp>
 #include <type_traits>
-#include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
 

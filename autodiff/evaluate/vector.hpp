@@ -1,11 +1,11 @@
 // What the instructions of vector programs do. For *.simd.cpp (see instruction_sets.hpp).
 #pragma once
 
+#include <autodiff/detail/xsimd.hpp>
 #include <autodiff/evaluate/kernels.hpp>
 #include <cstring>
 #include <type_traits>
 #include <utility>
-#include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
 namespace {

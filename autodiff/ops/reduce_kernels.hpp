@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <autodiff/detail/xsimd.hpp>
 #include <autodiff/ops/reduction_loops.hpp>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
-#include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
 namespace {

@@ -52,7 +52,7 @@ Row along(std::string name, std::string function, Tensor (*f)(const Tensor&, std
 
 std::vector<Row> reduction_rows() {
   std::vector<Row> rows;
-  add_ways(rows, "sum", sum, total, true, 16, {{"of nothing is 0", {{{0}, {}}}, {{}, {0}}}});
+  add_ways(rows, "sum", sum, total, true, 32, {{"of nothing is 0", {{{0}, {}}}, {{}, {0}}}});
   add_ways(rows, "mean", mean, [](const std::vector<double>& x) { return total(x) / static_cast<double>(x.size()); }, true, 4,
            {{"of nothing is NaN", {{{0}, {}}}, {{}, {nan}}}});
   add_ways(rows, "max", max, largest, false, 0,
