@@ -126,7 +126,13 @@ TEST(Solve, NamesTheMatrixThatIsSingular) {
   EXPECT_TRUE(throws<std::domain_error>([&] { cholesky(-eye(2, DType::float64)); }, {"cholesky", "positive definite"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { triangular_solve(zeros({2, 2}), ones({2, 1})); }, {"triangular_solve", "singular"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { matrix_power(zeros({2, 2}), -1); }, {"matrix_power", "singular"}));
-  EXPECT_TRUE(throws<std::domain_error>([&] { lstsq(zeros({3, 2}), ones({3, 1})); }, {"lstsq", "singular"}));
+  EXPECT_TRUE(throws<std::domain_error>([] { lstsq(zeros({3, 2}), ones({3, 1})); }, {"lstsq", "full rank"}));
+  const Tensor wide = random({2, 4}, 21), dependent = stack({wide, matmul(ones({2, 1}, DType::float64), random({1, 4}, 22))});
+  for (const Tensor& a : {dependent, turned(dependent)})
+    EXPECT_TRUE(throws<std::domain_error>([&] { lstsq(a, ones({a.shape(-2), 1})); }, {"lstsq", "matrix 1 of 2", "full rank"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { cholesky(stack({eye(2), eye(2), -eye(2)})); }, {"cholesky", "matrix 2 of 3", "positive definite"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { triangular_solve(batch - eye(2), ones({2, 1})); }, {"triangular_solve", "matrix 0 of 2", "singular"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { matrix_power(batch, -2); }, {"matrix_power", "matrix 1 of 2", "singular"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { inv(ones({2, 3})); }, {"inv", "(2, 3)", "square"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { solve(eye(2), ones({3, 1})); }, {"solve", "(2, 2)", "(3, 1)"}));
   EXPECT_EQ(det(Tensor{{1.0, 2.0}, {2.0, 4.0}}).item(), 0);

@@ -1,6 +1,7 @@
 // Values and gradients of the engine's functions are PyTorch's, case by case; and no function that PyTorch has is left out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -248,6 +249,31 @@ TEST(OpsReference, ValuesAndGradientsAreTheSame) {
     SCOPED_TRACE(one_case.at("op").get<std::string>() + " " + one_case.at("options").dump() + " of " + one_case.at("inputs").dump());
     check(one_case);
   }
+}
+
+/// Whether a case has the edge's inputs, alone or, of an edge of scalars, among its elements.
+bool covers(const Json& one_case, const catalogue::Edge& edge) {
+  std::vector<catalogue::Plain> inputs;
+  for (const Json& packed : one_case.at("inputs")) inputs.push_back(catalogue::plain(reference::tensor(packed)));
+  if (inputs.size() != edge.inputs.size()) return false;
+  const auto all_inputs = [&](const auto& holds) {
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (!holds(inputs[i], edge.inputs[i])) return false;
+    return true;
+  };
+  if (all_inputs([](const auto& a, const auto& b) { return a.values == b.values; })) return true;
+  for (std::size_t k = 0; k < inputs[0].values.size(); ++k)
+    if (all_inputs([&](const auto& a, const auto& b) { return b.shape.empty() && k < a.values.size() && a.values[k] == b.values[0]; })) return true;
+  return false;
+}
+
+TEST(OpsReference, ConventionsSaidToBePyTorchsAreCompared) {
+  for (const catalogue::Row& row : catalogue::rows())
+    for (const catalogue::Edge& edge : row.edges) {
+      if (edge.convention != catalogue::pytorch) continue;
+      const bool found = std::any_of(cases().begin(), cases().end(), [&](const Json& one_case) { return one_case.at("op") == row.function && covers(one_case, edge); });
+      EXPECT_TRUE(found) << row.function << ": " << edge.what << " has no case in tests/reference/ops.json";
+    }
 }
 
 TEST(OpsReference, NoFunctionIsLeftOut) {

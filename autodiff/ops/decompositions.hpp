@@ -41,7 +41,8 @@ Tensor inv(const Tensor& a);
 /// Moore and Penrose's inverse; singular values up to `rcond` times the largest (by default the larger extent times the dtype's
 /// epsilon) count as 0. The derivative is that at constant rank.
 Tensor pinv(const Tensor& a, double rcond = -1);
-/// X that minimises |A X - B|; the shortest where A has fewer rows than columns. Throws std::domain_error unless A has full rank.
+/// X that minimises |A X - B|; the shortest where A has fewer rows than columns. Throws std::domain_error unless A has full rank, up to
+/// rounding: `matmul(pinv(a), b)` is the shortest of them for any rank.
 Tensor lstsq(const Tensor& a, const Tensor& b);
 /// d/dA: the cofactors, which singular matrices have too. Derivatives of them take A⁻¹, and throw std::domain_error without one.
 Tensor det(const Tensor& a);

@@ -4,8 +4,10 @@
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/matrices.hpp>
+#include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/statistics.hpp>
 #include <cmath>
 #include <limits>
 
@@ -181,6 +183,17 @@ struct PseudoInverse final : GeneralOp {
   double rcond;
 };
 
+/// Columns of A that depend on the others, up to rounding, leave a 0 on R's diagonal, up to rounding.
+void check_rank(const Tensor& r, std::int64_t longest) {
+  if (Tracing::active() || r.size() == 0) return;
+  const double epsilon = r.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const Tensor sizes = abs(diagonal(r.detach(), 0, -2, -1)), bound = max(sizes, -1, true) * (epsilon * static_cast<double>(longest));
+  const Tensor deficient = reshape(any(sizes <= bound, -1), {-1});
+  const bool* values = deficient.data<bool>();
+  for (std::int64_t i = 0; i < deficient.size(); ++i)
+    if (values[i]) refuse_matrix("lstsq", "has not full rank", i, deficient.size());
+}
+
 template <Determinant which>
 Tensor determinant(const Tensor& a) {
   return record(shared_op<Det<which>>(), {&a, 1}, batch_shape(a.shape()), a.dtype());
@@ -222,9 +235,11 @@ Tensor lstsq(const Tensor& a, const Tensor& b) {
     throw std::invalid_argument("lstsq: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   if (input.shape(-2) >= input.shape(-1)) {
     const auto [q, r] = qr(input);
+    check_rank(r, input.shape(-2));
     return triangular_solve_for("lstsq", r, matmul(turned(q), b), {.lower = false});
   }
   const auto [q, r] = qr(turned(input));
+  check_rank(r, input.shape(-1));
   return matmul(q, triangular_solve_for("lstsq", r, b, {.lower = false, .transposed = true}));
 }
 

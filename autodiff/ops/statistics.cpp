@@ -66,7 +66,9 @@ Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdims) {
   if (p == std::numeric_limits<double>::infinity()) return max(abs(input), axes, keepdims);
   if (p == -std::numeric_limits<double>::infinity()) return min(abs(input), axes, keepdims);
   if (p == 0) return sum(input != 0, axes, keepdims).to(input.dtype());
-  const Tensor total = sum(power(abs(input), p), axes, keepdims);
+  // What is 0 adds nothing, and |x|ᵖ may be infinitely steep there.
+  const Tensor is_zero = p > 0 ? input == 0 : Tensor(false);
+  const Tensor total = sum(where(is_zero, 0, power(where(is_zero, 1, abs(input)), p)), axes, keepdims);
   return where(total == 0, zeros({}, input.dtype()), power(total, 1 / p));
 }
 

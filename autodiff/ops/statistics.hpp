@@ -12,7 +12,8 @@ Tensor var(const Tensor& x, const Axes& axes = {}, double ddof = 0, bool keepdim
 /// √var; named as in xtensor, for `std` is a namespace. Where elements are all equal, derivatives of any order are 0.
 Tensor stddev(const Tensor& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
 /// (Σ |x|ᵖ)^(1/p) over axes; of all elements of a matrix with p = 2 that is Frobenius' norm. p = inf: the largest |x|, -inf: the
-/// smallest, 0: how many are not 0 (without gradient). Where the norm is 0, derivatives of any order are 0.
+/// smallest, 0: how many are not 0 (without gradient). Where the norm is 0, derivatives of any order are 0; so are those of |x|ᵖ, p > 0,
+/// in elements that are 0.
 /// Throws std::invalid_argument for p = NaN.
 Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
 

@@ -22,13 +22,21 @@ struct Domain {
   std::vector<double> kinks = {};  ///< points that draws keep away from, where the op has no derivative
 };
 
+/// Whose value and gradient an edge has. `everyone`: NumPy, PyTorch and JAX agree, as far as they know the function.
+enum class Convention : std::uint8_t { everyone, numpy, pytorch, jax, ours };
+using enum Convention;
+
 /// A point with a convention of its own, and what is expected there.
 struct Edge {
   std::string what;
+  Convention convention;
   std::vector<Plain> inputs;
   Plain value;
-  /// Of the sum of the output, with respect to each input; empty values: not checked.
+  /// Of the output with respect to each input; empty values or NaN first: not checked.
   std::vector<std::vector<double>> gradients = {};
+  std::vector<double> cotangent = {};  ///< of the output; ones unless given
+  std::vector<double> second = {};     ///< the gradient of the sum of the first input's gradient
+  TensorFunction apply = {};           ///< the row's unless given
 };
 
 struct Row {
@@ -67,5 +75,6 @@ std::vector<Row> product_rows();
 std::vector<Row> linear_algebra_rows();
 std::vector<Row> convolution_rows();
 std::vector<Row> index_rows();
+std::vector<Row> update_rows();
 
 }  // namespace xgrad::catalogue

@@ -68,13 +68,13 @@ std::vector<Row> convolution_rows() {
     add(std::move(name), "conv2d", [o](Inputs x) { return conv2d(x[0], x[1], x.size() > 2 ? x[2] : Tensor(), o); }, std::move(shapes),
         [o](const std::vector<Plain>& x) { return convolved(x, o); });
   };
-  convolution("conv2d", {}, {{{2, 2, 4, 5}, {3, 2, 2, 3}, {3}}, {{1, 1, 1, 1}, {1, 1, 1, 1}}});
+  convolution("conv2d", {}, {{{2, 2, 4, 5}, {3, 2, 2, 3}, {3}}, {{1, 1, 1, 1}, {1, 1, 1, 1}}, {{0, 2, 3, 3}, {2, 2, 2, 2}}});
   convolution("conv2dWithOptions", {.stride = {2, 1}, .padding = {1, 2}, .dilation = {1, 2}}, {{{2, 2, 5, 4}, {2, 2, 3, 2}}});
   convolution("conv2dOfSinglePixels", {}, {{{2, 3, 2, 2}, {4, 3, 1, 1}, {4}}});
   convolution("conv2dOfSinglePixelsApart", {.stride = 2, .padding = 1}, {{{1, 2, 3, 3}, {2, 2, 1, 1}}});
   convolution("conv2dInGroups", {.padding = 1, .groups = 2}, {{{1, 4, 3, 3}, {6, 2, 3, 3}, {6}}});
   const ConvOptions wide{.stride = {2, 3}, .padding = {1, 0}, .dilation = {1, 2}, .groups = 2, .output_padding = {1, 2}};
-  add("convTranspose2d", "conv_transpose2d", [](Inputs x) { return conv_transpose2d(x[0], x[1]); }, {{{2, 2, 3, 2}, {2, 3, 2, 2}}}, [](const std::vector<Plain>& x) { return transposed(x, {}); });
+  add("convTranspose2d", "conv_transpose2d", [](Inputs x) { return conv_transpose2d(x[0], x[1]); }, {{{2, 2, 3, 2}, {2, 3, 2, 2}}, {{0, 2, 2, 2}, {2, 1, 2, 2}}}, [](const std::vector<Plain>& x) { return transposed(x, {}); });
   add("convTranspose2dWithOptions", "conv_transpose2d", [=](Inputs x) { return conv_transpose2d(x[0], x[1], {}, wide); }, {{{1, 4, 2, 3}, {4, 2, 3, 2}}},
       [=](const std::vector<Plain>& x) { return transposed(x, wide); });
   const ConvOptions longer{.dilation = 3, .output_padding = 2};
@@ -82,17 +82,17 @@ std::vector<Row> convolution_rows() {
       [=](const std::vector<Plain>& x) { return transposed(x, longer); });
   const ConvOptions one{.stride = 2, .padding = {7, 1}};
   const ConvOptions flat{.stride = {1, 2}, .padding = {0, 1}};
-  add("conv1d", "conv1d", [=](Inputs x) { return conv1d(x[0], x[1], x[2], one); }, {{{2, 2, 7}, {3, 2, 3}, {3}}},
+  add("conv1d", "conv1d", [=](Inputs x) { return conv1d(x[0], x[1], x[2], one); }, {{{2, 2, 7}, {3, 2, 3}, {3}}, {{0, 2, 7}, {3, 2, 3}, {3}}},
       [=](const std::vector<Plain>& x) { return lowered(convolved({raised(x[0]), raised(x[1]), x[2]}, flat)); });
-  add("convTranspose1d", "conv_transpose1d", [=](Inputs x) { return conv_transpose1d(x[0], x[1], {}, one); }, {{{2, 2, 4}, {2, 3, 3}}},
+  add("convTranspose1d", "conv_transpose1d", [=](Inputs x) { return conv_transpose1d(x[0], x[1], {}, one); }, {{{2, 2, 4}, {2, 3, 3}}, {{0, 2, 4}, {2, 3, 3}}},
       [=](const std::vector<Plain>& x) { return lowered(transposed({raised(x[0]), raised(x[1])}, flat)); });
-  add("unfold", "unfold", [](Inputs x) { return unfold(x[0], {2, 1}, {.stride = 2, .padding = {1, 0}}); }, {{{2, 2, 4, 3}}},
+  add("unfold", "unfold", [](Inputs x) { return unfold(x[0], {2, 1}, {.stride = 2, .padding = {1, 0}}); }, {{{2, 2, 4, 3}}, {{0, 2, 4, 3}}},
       [](const std::vector<Plain>& x) {
-        return fill({2, 4, 6}, [&](const Index& p) { return padded(x[0], p[0], p[1] / 2, p[2] / 2 * 2 - 1 + p[1] % 2, p[2] % 2 * 2); });
+        return fill({x[0].shape[0], 4, 6}, [&](const Index& p) { return padded(x[0], p[0], p[1] / 2, p[2] / 2 * 2 - 1 + p[1] % 2, p[2] % 2 * 2); });
       });
-  add("fold", "fold", [](Inputs x) { return fold(x[0], {2, 3}, 2); }, {{{1, 4, 2}}},
+  add("fold", "fold", [](Inputs x) { return fold(x[0], {2, 3}, 2); }, {{{1, 4, 2}}, {{0, 4, 2}}},
       [](const std::vector<Plain>& x) {
-        return fill({1, 1, 2, 3}, [&](const Index& p) {
+        return fill({x[0].shape[0], 1, 2, 3}, [&](const Index& p) {
           double sum = 0;
           for (std::int64_t b = 0; b < 2; ++b)
             if (p[3] - b >= 0 && p[3] - b < 2) sum += at(x[0], {0, p[2] * 2 + b, p[3] - b});
@@ -112,18 +112,18 @@ std::vector<Row> convolution_rows() {
       return largest ? best : sum / count;
     });
   };
-  add("maxPool2d", "max_pool2d", [](Inputs x) { return max_pool2d(x[0], 2); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 2, 2, 0, true, true); });
-  rows.back().edges = {{"the first of several takes the cotangent", {{{1, 1, 2, 2}, {1, 3, 3, 3}}}, {{1, 1, 1, 1}, {3}}, {{0, 1, 0, 0}}}};
+  add("maxPool2d", "max_pool2d", [](Inputs x) { return max_pool2d(x[0], 2); }, {{{2, 2, 4, 5}}, {{0, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 2, 2, 0, true, true); });
+  rows.back().edges = {{"the first of several takes the cotangent", pytorch, {{{1, 1, 2, 2}, {1, 3, 3, 3}}}, {{1, 1, 1, 1}, {3}}, {{0, 1, 0, 0}}}};
   add("maxPool2dPadded", "max_pool2d", [](Inputs x) { return max_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }, {{{2, 1, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, true, true); });
-  rows.back().edges = {{"padding takes no cotangent", {{{1, 1, 1, 2}, {-std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}}},
+  rows.back().edges = {{"padding takes no cotangent", pytorch, {{{1, 1, 1, 2}, {-std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}}},
                         {{1, 1, 1, 1}, {-std::numeric_limits<double>::infinity()}}, {{1, 0}}}};
-  add("avgPool2d", "avg_pool2d", [](Inputs x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, false, true); });
+  add("avgPool2d", "avg_pool2d", [](Inputs x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}); }, {{{2, 2, 4, 5}}, {{0, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, false, true); });
   add("avgPool2dOfWhatIsThere", "avg_pool2d", [](Inputs x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}, false); }, {{{2, 2, 4, 5}}}, [=](const std::vector<Plain>& x) { return pool(x[0], 3, 2, 1, false, false); });
   const auto of_pairs = [](const Plain& x, const std::function<double(double, double)>& f) {
     return fill({x.shape[0], x.shape[1], x.shape[2] / 2}, [&](const Index& p) { return f(at(x, {p[0], p[1], 2 * p[2]}), at(x, {p[0], p[1], 2 * p[2] + 1})); });
   };
-  add("maxPool1d", "max_pool1d", [](Inputs x) { return max_pool1d(x[0], 2); }, {{{2, 2, 6}}}, [=](const std::vector<Plain>& x) { return of_pairs(x[0], [](double a, double b) { return std::max(a, b); }); });
-  add("avgPool1d", "avg_pool1d", [](Inputs x) { return avg_pool1d(x[0], 2); }, {{{2, 2, 6}}}, [=](const std::vector<Plain>& x) { return of_pairs(x[0], [](double a, double b) { return (a + b) / 2; }); });
+  add("maxPool1d", "max_pool1d", [](Inputs x) { return max_pool1d(x[0], 2); }, {{{2, 2, 6}}, {{0, 2, 6}}}, [=](const std::vector<Plain>& x) { return of_pairs(x[0], [](double a, double b) { return std::max(a, b); }); });
+  add("avgPool1d", "avg_pool1d", [](Inputs x) { return avg_pool1d(x[0], 2); }, {{{2, 2, 6}}, {{0, 2, 6}}}, [=](const std::vector<Plain>& x) { return of_pairs(x[0], [](double a, double b) { return (a + b) / 2; }); });
   return rows;
 }
 

@@ -72,9 +72,22 @@ inline Row binary(std::string name, Tensor (*f)(const Operand&, const Operand&),
           .edges = std::move(edges)};
 }
 
+/// With a cotangent of zero in place of one, which stays zero whatever the derivative.
+inline Edge of_zero_cotangent(std::string what, std::vector<double> x, double value) {
+  Edge edge{std::move(what), ours, {}, {{}, {value}}};
+  for (const double v : x) edge.inputs.push_back({{}, {v}}), edge.gradients.push_back({0});
+  edge.cotangent = {0};
+  return edge;
+}
+/// With the second derivative.
+inline Edge and_second(Edge edge, double second) {
+  edge.second = {second};
+  return edge;
+}
+
 /// An edge of one or two scalars.
-inline Edge at(std::string what, std::vector<double> x, double value, std::vector<double> gradients = {}) {
-  Edge edge{std::move(what), {}, {{}, {value}}, {}};
+inline Edge at(std::string what, Convention convention, std::vector<double> x, double value, std::vector<double> gradients = {}) {
+  Edge edge{std::move(what), convention, {}, {{}, {value}}};
   for (const double v : x) edge.inputs.push_back({{}, {v}});
   for (const double v : gradients) edge.gradients.push_back({v});
   return edge;

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <tests/catalogue/shape_row.hpp>
 
@@ -103,7 +104,7 @@ Shape without_matrix(Shape shape) { return Shape(shape.begin(), shape.end() - 2)
 std::vector<Row> linear_algebra_rows() {
   using Inputs = const std::vector<Tensor>&;
   std::vector<Row> rows;
-  const std::vector<std::vector<Shape>> square{{{3, 3}}, {{1, 1}}, {{2, 1, 4, 4}}};
+  const std::vector<std::vector<Shape>> square{{{3, 3}}, {{1, 1}}, {{2, 1, 4, 4}}, {{0, 2, 2}}};
   const auto add = [&](std::string name, std::string function, TensorFunction f, std::vector<std::vector<Shape>> shapes, Reference reference) {
     rows.push_back({.name = std::move(name), .function = std::move(function), .apply = std::move(f), .domains = {{-1, 1}}, .shapes = std::move(shapes),
                     .reference = std::move(reference), .ulps = 256});
@@ -111,6 +112,7 @@ std::vector<Row> linear_algebra_rows() {
   const auto of_each = [&](std::string name, std::string function, Tensor (*f)(const Tensor&), std::function<Matrix(const Matrix&)> g, Shape (*shape)(Shape) = same) {
     add(std::move(name), std::move(function), [f](Inputs x) { return f(x[0]); }, square,
         [g, shape](const std::vector<Plain>& x) { return each_matrix(x[0], g, shape); });
+    if (shape == same) rows.back().shapes.push_back({{0, 0}});
   };
   const auto determinant_of = [](const Matrix& x) {
     double d = 0;
@@ -143,7 +145,7 @@ std::vector<Row> linear_algebra_rows() {
         const auto [u, s, vh] = svd(x[0] + 2 * eye(std::max(m, n), x[0].dtype()).slice(xt::range(0, m), xt::range(0, n)));
         return matmul(u / expand_dims(s, -2), vh);  // the inverse, turned
       },
-      {{{3, 2}}, {{2, 3}}, {{2, 3, 3}}},
+      {{{3, 2}}, {{2, 3}}, {{2, 3, 3}}, {{0, 2, 3}}},
       [](const std::vector<Plain>& x) {
         return each_matrix(x[0],
                            [](Matrix a) {
@@ -157,7 +159,7 @@ std::vector<Row> linear_algebra_rows() {
         const auto [q, r] = qr(x[0]);
         return matmul(q, matmul(matrix_transpose(q), x[0] * x[0]));  // the part of the squares in A's columns
       },
-      {{{3, 2}}, {{2, 4, 3}}, {{1, 1}}},
+      {{{3, 2}}, {{2, 4, 3}}, {{1, 1}}, {{0, 3, 2}}},
       [](const std::vector<Plain>& x) {
         return each_matrix(x[0],
                            [](const Matrix& a) {
@@ -178,9 +180,9 @@ std::vector<Row> linear_algebra_rows() {
       for (const auto& row : product(inverse(regular(left[i % left.size()])), right[i % right.size()])) result.values.insert(result.values.end(), row.begin(), row.end());
     return result;
   };
-  add("solve", "solve", [](Inputs x) { return solve(regular(x[0]), x[1]); }, {{{3, 3}, {3, 2}}, {{2, 3, 3}, {3, 1}}, {{3, 3}, {2, 3, 4}}}, solved);
+  add("solve", "solve", [](Inputs x) { return solve(regular(x[0]), x[1]); }, {{{3, 3}, {3, 2}}, {{0, 3, 3}, {0, 3, 2}}, {{1, 1}, {1, 3}}, {{2, 3, 3}, {3, 1}}, {{3, 3}, {2, 3, 4}}}, solved);
   const auto triangular = [&](std::string name, TriangularOptions options) {
-    add(std::move(name), "triangular_solve", [options](Inputs x) { return triangular_solve(regular(x[0]), x[1], options); }, {{{3, 3}, {3, 2}}, {{2, 3, 3}, {3, 1}}},
+    add(std::move(name), "triangular_solve", [options](Inputs x) { return triangular_solve(regular(x[0]), x[1], options); }, {{{3, 3}, {3, 2}}, {{0, 3, 3}, {0, 3, 2}}, {{1, 1}, {1, 3}}, {{2, 3, 3}, {3, 1}}},
         [options, solved](const std::vector<Plain>& x) {
           Plain a = x[0];
           const std::int64_t n = a.shape.back();
@@ -205,19 +207,38 @@ std::vector<Row> linear_algebra_rows() {
   triangular("triangularSolveTransposed", {.transposed = true});
   triangular("triangularSolveUnit", {.lower = false, .transposed = true, .unit = true});
   const auto least_squares = [](const Matrix& a) { return a.size() >= a[0].size() ? product(inverse(product(turned(a), a)), turned(a)) : product(turned(a), inverse(product(a, turned(a)))); };
-  add("pinv", "pinv", [](Inputs x) { return pinv(x[0]); }, {{{4, 2}}, {{2, 4}}},
+  add("pinv", "pinv", [](Inputs x) { return pinv(x[0]); }, {{{4, 2}}, {{2, 4}}, {{0, 3, 2}}},
       [=](const std::vector<Plain>& x) {
         return each_matrix(x[0], least_squares, [](Shape shape) {
           std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
           return shape;
         });
       });
-  add("lstsq", "lstsq", [](Inputs x) { return lstsq(x[0], x[1]); }, {{{4, 2}, {4, 3}}, {{2, 4}, {2, 1}}},
+  add("lstsq", "lstsq", [](Inputs x) { return lstsq(x[0], x[1]); }, {{{4, 2}, {4, 3}}, {{2, 4}, {2, 1}}, {{0, 3, 2}, {0, 3, 1}}},
       [=](const std::vector<Plain>& x) {
+        if (x[0].values.empty()) return Plain{{0, x[0].shape[2], x[1].shape[2]}, {}};
         Plain result{{x[0].shape[1], x[1].shape[1]}, {}};
         for (const auto& row : product(least_squares(matrices(x[0])[0]), matrices(x[1])[0])) result.values.insert(result.values.end(), row.begin(), row.end());
         return result;
       });
+  const auto edge = [&](const char* name, Edge added) {
+    for (Row& row : rows)
+      if (row.name == name) row.edges.push_back(std::move(added));
+  };
+  const Plain identity{{2, 2}, {1, 0, 0, 1}}, of_rank_one{{2, 2}, {1, 2, 2, 4}};
+  edge("eigh", {"of equal values: symmetric functions of them are right", ours, {identity}, {{}, {2}}, {{2, 0, 0, 2}}, {}, {},
+                [](Inputs x) { return sum(xgrad::square(eigh(x[0]).first)); }});
+  edge("eigh", {"of equal values: a loss on vectors that is blind to their choice has gradient 0", ours, {identity}, identity, {{0, 0, 0, 0}}, {}, {},
+                [](Inputs x) { const Tensor v = eigh(x[0]).second; return matmul(v, matrix_transpose(v)); }});
+  edge("svd", {"of equal values: what turns with both factors is right", ours, {identity}, identity, {{0, 0.35, -0.35, 0}}, {0, 1, 0.3, 0}, {},
+               [](Inputs x) { const auto [u, s, vh] = svd(x[0]); return matmul(u, vh); }});
+  edge("svd", {"of equal values: symmetric functions of them are right", ours, {identity}, {{}, {2}}, {{2, 0, 0, 2}}, {}, {},
+               [](Inputs x) { return sum(xgrad::square(std::get<1>(svd(x[0])))); }});
+  edge("det", {"of a singular matrix has the gradient of cofactors", jax, {of_rank_one}, {{}, {0}}, {{4, -2, -2, 1}}, {}, {}, [](Inputs x) { return det(x[0]); }});
+  edge("slogdet", {"of a singular matrix is -inf", everyone, {of_rank_one}, {{}, {-std::numeric_limits<double>::infinity()}}, {}, {}, {},
+                   [](Inputs x) { return slogdet(x[0]).second; }});
+  edge("pinv", {"of zeros is zeros", numpy, {{{1, 2}, {0, 0}}}, {{2, 1}, {0, 0}}});
+  edge("matrixPower", {"to the 0 is the identity", everyone, {of_rank_one}, identity, {{0, 0, 0, 0}}, {}, {}, [](Inputs x) { return matrix_power(x[0], 0); }});
   for (Row& row : rows)
     if (row.function == "qr" || row.function == "pinv" || row.function == "lstsq" || row.function == "svd") row.ulps = 4096;
   return rows;

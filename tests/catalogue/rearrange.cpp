@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <tests/catalogue/shape_row.hpp>
 
@@ -34,14 +35,16 @@ Plain sorted(const Plain& x, bool descending) {
 
 std::vector<Row> rearrange_rows() {
   using Inputs = const std::vector<Tensor>&;
-  const std::vector<std::vector<Shape>> cubes{{{2, 3, 4}}, {{1, 1, 1}}, {{3, 0, 2}}, {{4, 5, 6}}}, squares{{{3, 4}}, {{4, 3}}, {{1, 1}}, {{5, 5}}};
+  const std::vector<std::vector<Shape>> cubes{{{2, 3, 4}}, {{1, 1, 1}}, {{3, 0, 2}}, {{4, 5, 6}}}, squares{{{3, 4}}, {{4, 3}}, {{1, 1}}, {{5, 5}}, {{0, 3}}};
+  std::vector<std::vector<Shape>> any = cubes;
+  any.push_back({{}});
   std::vector<Row> rows = {
       row("flip", "flip", [](Inputs x) { return flip(x[0], {0, -1}); }, cubes,
           from(same, [](const Index& i, const Shape& s) { return Index{s[0] - 1 - i[0], i[1], s[2] - 1 - i[2]}; })),
-      row("flipAll", "flip", [](Inputs x) { return flip(x[0]); }, cubes,
-          from(same, [](const Index& i, const Shape& s) { return Index{s[0] - 1 - i[0], s[1] - 1 - i[1], s[2] - 1 - i[2]}; })),
+      row("flipAll", "flip", [](Inputs x) { return flip(x[0]); }, any,
+          [](const std::vector<Plain>& x) { return Plain{x[0].shape, std::vector<double>(x[0].values.rbegin(), x[0].values.rend())}; }),
       row("roll", "roll", [](Inputs x) { return roll(x[0], -4, 1); }, cubes, from(same, [](const Index& i, const Shape& s) { return Index{i[0], (i[1] + 4) % s[1], i[2]}; })),
-      row("rollFlat", "roll", [](Inputs x) { return roll(x[0], 2); }, cubes,
+      row("rollFlat", "roll", [](Inputs x) { return roll(x[0], 2); }, any,
           [](const std::vector<Plain>& x) {
             Plain result = x[0];
             if (result.values.size() > 1) std::rotate(result.values.rbegin(), result.values.rbegin() + 2 % static_cast<std::ptrdiff_t>(result.values.size()), result.values.rend());
@@ -51,11 +54,12 @@ std::vector<Row> rearrange_rows() {
           from([](const Shape& s) { return Shape{s[0], 3 * s[1], s[2]}; }, [](const Index& i, const Shape&) { return Index{i[0], i[1] / 3, i[2]}; })),
       row("tile", "tile", [](Inputs x) { return tile(x[0], {2, 1, 3}); }, cubes,
           from([](const Shape& s) { return Shape{2 * s[0], s[1], 3 * s[2]}; }, [](const Index& i, const Shape& s) { return Index{i[0] % s[0], i[1], i[2] % s[2]}; })),
+      row("tileOfAScalar", "tile", [](Inputs x) { return tile(x[0], {2, 3}); }, {{{}}}, from([](const Shape&) { return Shape{2, 3}; }, [](const Index&, const Shape&) { return Index{}; })),
       row("moveaxis", "moveaxis", [](Inputs x) { return moveaxis(x[0], 0, -1); }, cubes,
           from([](const Shape& s) { return Shape{s[1], s[2], s[0]}; }, [](const Index& i, const Shape&) { return Index{i[2], i[0], i[1]}; })),
       row("swapaxes", "swapaxes", [](Inputs x) { return swapaxes(x[0], 0, 2); }, cubes,
           from([](const Shape& s) { return Shape{s[2], s[1], s[0]}; }, [](const Index& i, const Shape&) { return Index{i[2], i[1], i[0]}; })),
-      row("split", "split", [](Inputs x) { return split(x[0], {1, 2}, -1)[1]; }, {{{2, 3, 4}}, {{2, 2, 2}}},
+      row("split", "split", [](Inputs x) { return split(x[0], {1, 2}, -1)[1]; }, {{{2, 3, 4}}, {{2, 2, 2}}, {{2, 0, 2}}},
           from([](const Shape& s) { return Shape{s[0], s[1], 1}; }, [](const Index& i, const Shape&) { return Index{i[0], i[1], 1}; })),
       row("padWithZeros", "pad", [](Inputs x) { return pad(x[0], {{1, 2}, {0, 3}}); }, cubes,
           from([](const Shape& s) { return Shape{s[0], s[1] + 3, s[2] + 3}; }, [](const Index& i, const Shape&) { return Index{i[0], i[1] - 1, i[2]}; })),
@@ -68,7 +72,7 @@ std::vector<Row> rearrange_rows() {
       row("padWithTheEdge", "pad", [](Inputs x) { return pad(x[0], {{2, 1}, {0, 0}}, PadMode::edge); }, {{{2, 3, 4}}, {{1, 1, 1}}},
           from([](const Shape& s) { return Shape{s[0], s[1] + 3, s[2]}; },
                [](const Index& i, const Shape& s) { return Index{i[0], std::clamp<std::int64_t>(i[1] - 2, 0, s[1] - 1), i[2]}; })),
-      row("diagonal", "diagonal", [](Inputs x) { return diagonal(x[0], 1, 0, 2); }, {{{2, 3, 4}}, {{4, 2, 4}}, {{3, 2, 1}}},
+      row("diagonal", "diagonal", [](Inputs x) { return diagonal(x[0], 1, 0, 2); }, {{{2, 3, 4}}, {{4, 2, 4}}, {{3, 2, 1}}, {{0, 2, 3}}},
           from([](const Shape& s) { return Shape{s[1], std::max<std::int64_t>(0, std::min(s[0], s[2] - 1))}; }, [](const Index& i, const Shape&) { return Index{i[1], i[0], i[1] + 1}; })),
       row("diagonalBelow", "diagonal", [](Inputs x) { return diagonal(x[0], -1); }, squares,
           from([](const Shape& s) { return Shape{std::max<std::int64_t>(0, std::min(s[0] - 1, s[1]))}; }, [](const Index& i, const Shape&) { return Index{i[0] + 1, i[0]}; })),
@@ -80,7 +84,7 @@ std::vector<Row> rearrange_rows() {
           from([](const Shape& s) { return Shape{std::min(s[0], s[1])}; }, [](const Index& i, const Shape&) { return Index{i[0], i[0]}; })),
       row("tril", "tril", [](Inputs x) { return tril(x[0], 1); }, cubes, from(same, [](const Index& i, const Shape&) { return i[2] <= i[1] + 1 ? i : Index{-1, 0, 0}; })),
       row("triu", "triu", [](Inputs x) { return triu(x[0]); }, cubes, from(same, [](const Index& i, const Shape&) { return i[2] >= i[1] ? i : Index{-1, 0, 0}; })),
-      row("trace", "trace", [](Inputs x) { return trace(x[0]); }, {{{3, 3}}, {{2, 4}}},
+      row("trace", "trace", [](Inputs x) { return trace(x[0]); }, {{{3, 3}}, {{2, 4}}, {{0, 3}}},
           [](const std::vector<Plain>& x) {
             double sum = 0;
             for (std::int64_t i = 0; i < std::min(x[0].shape[0], x[0].shape[1]); ++i) sum += at(x[0], {i, i});
@@ -88,14 +92,14 @@ std::vector<Row> rearrange_rows() {
           }),
       row("sort", "sort", [](Inputs x) { return sort(x[0]); }, cubes, [](const std::vector<Plain>& x) { return sorted(x[0], false); }),
       row("sortDescending", "sort", [](Inputs x) { return swapaxes(sort(swapaxes(x[0], 0, 2), 0, true), 0, 2); }, cubes, [](const std::vector<Plain>& x) { return sorted(x[0], true); }),
-      row("topk", "topk", [](Inputs x) { return topk(x[0], 2).first; }, {{{2, 3, 4}}, {{1, 1, 2}}},
+      row("topk", "topk", [](Inputs x) { return topk(x[0], 2).first; }, {{{2, 3, 4}}, {{1, 1, 2}}, {{0, 3, 2}}},
           [](const std::vector<Plain>& x) {
             const Plain all = sorted(x[0], true);
             return fill({x[0].shape[0], x[0].shape[1], 2}, [&](const Index& i) { return at(all, i); });
           }),
-      row("maskedFill", "masked_fill", [](Inputs x) { return masked_fill(x[0], x[0] > 0, -1); }, cubes,
+      row("maskedFill", "masked_fill", [](Inputs x) { return masked_fill(x[0], x[0] > 0, -1); }, any,
           [](const std::vector<Plain>& x) { return fill(x[0].shape, [&](const Index& i) { return at(x[0], i) > 0 ? -1 : at(x[0], i); }); }),
-      row("maskedSelect", "masked_select", [](Inputs x) { return masked_select(x[0], x[0] > 0); }, cubes,
+      row("maskedSelect", "masked_select", [](Inputs x) { return masked_select(x[0], x[0] > 0); }, any,
           [](const std::vector<Plain>& x) {
             Plain result{{0}, {}};
             std::copy_if(x[0].values.begin(), x[0].values.end(), std::back_inserter(result.values), [](double v) { return v > 0; });
@@ -105,6 +109,16 @@ std::vector<Row> rearrange_rows() {
   };
   for (Row& each : rows)
     if (each.function == "masked_fill" || each.function == "masked_select") each.domains = {{-2, 2, {0}}};
+  const auto edge = [&](const char* name, Edge added) {
+    for (Row& each : rows)
+      if (each.name == name) each.edges.push_back(std::move(added));
+  };
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  edge("sort", {"ties keep their order and cotangents", everyone, {{{4}, {2, 1, 2, 1}}}, {{4}, {1, 1, 2, 2}}, {{100, 1, 1000, 10}}, {1, 10, 100, 1000}, {},
+                [](Inputs x) { return sort(x[0]); }});
+  edge("sort", {"NaN comes last", numpy, {{{3}, {nan, 2, 1}}}, {{3}, {1, 2, nan}}, {{100, 10, 1}}, {1, 10, 100}, {}, [](Inputs x) { return sort(x[0]); }});
+  edge("topk", {"the first of ties", jax, {{{3}, {2, 5, 5}}}, {{2}, {5, 5}}, {{0, 1, 10}}, {1, 10}, {}, [](Inputs x) { return topk(x[0], 2).first; }});
+  edge("maskedFill", {"what is filled may be NaN", everyone, {{{2}, {nan, 2}}}, {{2}, {0, 4}}, {{0, 4}}, {}, {}, [](Inputs x) { return square(masked_fill(x[0], isnan(x[0]), 0)); }});
   rows.push_back({.name = "argsort", .function = "argsort", .apply = [](Inputs x) { return argsort(x[0]); }, .domains = {{}}, .shapes = cubes,
                   .reference =
                       [](const std::vector<Plain>& x) {
@@ -119,19 +133,19 @@ std::vector<Row> rearrange_rows() {
                         return result;
                       },
                   .orders = 0});
-  rows.push_back({.name = "nonzero", .function = "nonzero", .apply = [](Inputs x) { return nonzero(x[0] > 0); }, .domains = {{}}, .shapes = squares,
+  rows.push_back({.name = "nonzero", .function = "nonzero", .apply = [](Inputs x) { return nonzero(x[0] > 0); }, .domains = {{}}, .shapes = any,
                   .reference =
                       [](const std::vector<Plain>& x) {
-                        Plain result{{0, 2}, {}};
+                        Plain result{{0, static_cast<std::int64_t>(x[0].shape.size())}, {}};
                         fill(x[0].shape, [&](const Index& i) {
-                          if (at(x[0], i) > 0) ++result.shape[0], result.values.push_back(static_cast<double>(i[0])), result.values.push_back(static_cast<double>(i[1]));
+                          if (at(x[0], i) > 0) ++result.shape[0], result.values.insert(result.values.end(), i.begin(), i.end());
                           return 0.0;
                         });
                         return result;
                       },
                   .orders = 0});
   rows.push_back({.name = "searchsorted", .function = "searchsorted", .apply = [](Inputs x) { return searchsorted(sort(x[0]), x[1]); }, .domains = {{}},
-                  .shapes = {{{7}, {3, 4}}, {{1}, {2}}, {{0}, {2}}},
+                  .shapes = {{{7}, {3, 4}}, {{1}, {2}}, {{0}, {2}}, {{3}, {}}},
                   .reference =
                       [](const std::vector<Plain>& x) {
                         return fill(x[1].shape, [&](const Index& i) {
@@ -155,9 +169,16 @@ std::vector<Row> product_rows() {
       [](const std::vector<Plain>& x) {
         return fill({2, 4, 2}, [&](const Index& i) { double s = 0; for (std::int64_t k = 0; k < 3; ++k) s += at(x[0], {i[0], k}) * at(x[1], {i[1], k, i[2]}); return s; });
       });
-  add("inner", "inner", [](Inputs x) { return inner(x[0], x[1]); }, {{{2, 3}, {4, 3}}},
+  const Reference multiplied = [](const std::vector<Plain>& x) {
+    return fill(x[1].shape, [&](const Index& i) { return x[0].values[0] * at(x[1], i); });
+  };
+  add("dotOfAScalar", "dot", [](Inputs x) { return dot(x[0], x[1]); }, {{{}, {}}, {{}, {2, 3}}}, multiplied);
+  add("innerOfAScalar", "inner", [](Inputs x) { return inner(x[0], x[1]); }, {{{}, {}}, {{}, {2, 3}}}, multiplied);
+  add("kronOfAScalar", "kron", [](Inputs x) { return kron(x[0], x[1]); }, {{{}, {}}, {{}, {2, 3}}}, multiplied);
+  add("tensordotOfNoAxes", "tensordot", [](Inputs x) { return tensordot(x[0], x[1], 0); }, {{{}, {}}, {{}, {2, 3}}, {{}, {0, 2}}}, multiplied);
+  add("inner", "inner", [](Inputs x) { return inner(x[0], x[1]); }, {{{2, 3}, {4, 3}}, {{2, 0}, {4, 0}}},
       [](const std::vector<Plain>& x) {
-        return fill({2, 4}, [&](const Index& i) { double s = 0; for (std::int64_t k = 0; k < 3; ++k) s += at(x[0], {i[0], k}) * at(x[1], {i[1], k}); return s; });
+        return fill({2, 4}, [&](const Index& i) { double s = 0; for (std::int64_t k = 0; k < x[0].shape[1]; ++k) s += at(x[0], {i[0], k}) * at(x[1], {i[1], k}); return s; });
       });
   add("outer", "outer", [](Inputs x) { return outer(x[0], x[1]); }, {{{2, 3}, {4}}, {{}, {2}}, {{0}, {2}}},
       [](const std::vector<Plain>& x) {
@@ -174,15 +195,15 @@ std::vector<Row> product_rows() {
   };
   add("tensordot", "tensordot", [](Inputs x) { return tensordot(x[0], x[1]); }, {{{2, 3, 4}, {3, 4, 5}}}, double_sum);
   add("tensordotOfAxes", "tensordot", [](Inputs x) { return tensordot(moveaxis(x[0], 1, 0), x[1], {2, 0}, {1, 0}); }, {{{2, 3, 4}, {3, 4, 5}}}, double_sum);
-  add("kron", "kron", [](Inputs x) { return kron(x[0], x[1]); }, {{{2, 3}, {4, 2}}, {{3}, {2, 2}}},
+  add("kron", "kron", [](Inputs x) { return kron(x[0], x[1]); }, {{{2, 3}, {4, 2}}, {{3}, {2, 2}}, {{0, 2}, {2, 3}}},
       [](const std::vector<Plain>& x) {
         const std::int64_t rows_a = x[0].shape.size() == 2 ? x[0].shape[0] : 1, columns_a = x[0].shape.back(), rows_b = x[1].shape[0], columns_b = x[1].shape[1];
         const Plain a{{rows_a, columns_a}, x[0].values};
         return fill({rows_a * rows_b, columns_a * columns_b}, [&](const Index& i) { return at(a, {i[0] / rows_b, i[1] / columns_b}) * at(x[1], {i[0] % rows_b, i[1] % columns_b}); });
       });
-  add("cross", "cross", [](Inputs x) { return cross(x[0], x[1]); }, {{{2, 3}, {2, 3}}, {{3}, {2, 3}}},
+  add("cross", "cross", [](Inputs x) { return cross(x[0], x[1]); }, {{{2, 3}, {2, 3}}, {{3}, {2, 3}}, {{0, 3}, {0, 3}}},
       [](const std::vector<Plain>& x) {
-        return fill({2, 3}, [&](const Index& i) {
+        return fill(x[1].shape, [&](const Index& i) {
           const auto a = [&](std::int64_t k) { return x[0].shape.size() == 1 ? at(x[0], {k % 3}) : at(x[0], {i[0], k % 3}); };
           const auto b = [&](std::int64_t k) { return at(x[1], {i[0], k % 3}); };
           return a(i[1] + 1) * b(i[1] + 2) - a(i[1] + 2) * b(i[1] + 1);
@@ -207,6 +228,8 @@ std::vector<Row> product_rows() {
   spelled("einsumOfADiagonal", "iji->j", {{3, 2, 3}}, [](const std::vector<Plain>& x) {
     return fill({2}, [&](const Index& i) { double s = 0; for (std::int64_t k = 0; k < 3; ++k) s += at(x[0], {k, i[0], k}); return s; });
   });
+  spelled("einsumOfScalars", ",->", {{}, {}}, multiplied);
+  spelled("einsumOverNothing", "ij,jk->ik", {{2, 0}, {0, 3}}, [](const std::vector<Plain>&) { return Plain{{2, 3}, std::vector<double>(6)}; });
   spelled("einsumTransposed", "ba", {{2, 3}}, [](const std::vector<Plain>& x) { return fill({3, 2}, [&](const Index& i) { return at(x[0], {i[1], i[0]}); }); });
   spelled("einsumElementwise", "ij,ij,j->ij", {{2, 3}, {2, 3}, {3}}, [](const std::vector<Plain>& x) { return fill({2, 3}, [&](const Index& i) { return at(x[0], i) * at(x[1], i) * at(x[2], {i[1]}); }); });
   spelled("einsumOfOneInstead", "ij,jk->ik", {{2, 1}, {3, 4}}, [](const std::vector<Plain>& x) {

@@ -52,22 +52,30 @@ Row along(std::string name, std::string function, Tensor (*f)(const Tensor&, std
 
 std::vector<Row> reduction_rows() {
   std::vector<Row> rows;
-  add_ways(rows, "sum", sum, total, true, 32, {{"of nothing is 0", {{{0}, {}}}, {{}, {0}}}});
+  add_ways(rows, "sum", sum, total, true, 32, {{"of nothing is 0", everyone, {{{0}, {}}}, {{}, {0}}}});
   add_ways(rows, "mean", mean, [](const std::vector<double>& x) { return total(x) / static_cast<double>(x.size()); }, true, 4,
-           {{"of nothing is NaN", {{{0}, {}}}, {{}, {nan}}}});
+           {{"of nothing is NaN", everyone, {{{0}, {}}}, {{}, {nan}}}});
   add_ways(rows, "max", max, largest, false, 0,
-           {{"ties share the cotangent", {{{3}, {1, 2, 2}}}, {{}, {2}}, {{0, 0.5, 0.5}}}, {"NaN wins", {{{3}, {1, nan, 2}}}, {{}, {nan}}}});
+           {{"ties share the cotangent", everyone, {{{3}, {1, 2, 2}}}, {{}, {2}}, {{0, 0.5, 0.5}}}, {"NaN wins", everyone, {{{3}, {1, nan, 2}}}, {{}, {nan}}},
+            {"all -inf tie", everyone, {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0.5, 0.5}}}});
   add_ways(rows, "min", min, smallest, false, 0,
-           {{"ties share the cotangent", {{{3}, {1, 1, 2}}}, {{}, {1}}, {{0.5, 0.5, 0}}}, {"NaN wins", {{{3}, {1, nan, 2}}}, {{}, {nan}}}});
+           {{"ties share the cotangent", everyone, {{{3}, {1, 1, 2}}}, {{}, {1}}, {{0.5, 0.5, 0}}}, {"NaN wins", everyone, {{{3}, {1, nan, 2}}}, {{}, {nan}}}});
   add_ways(rows, "logsumexp", logsumexp, log_sum_exp, true, 8,
-           {{"of all -inf is -inf, and flat", {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0, 0}}},
-            {"does not overflow", {{{2}, {1000, 1000}}}, {{}, {1000 + std::log(2.0)}}, {{0.5, 0.5}}}});
+           {{"of all -inf is -inf, and flat", ours, {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0, 0}}},
+            {"passes over -inf", everyone, {{{2}, {-infinity, 3}}}, {{}, {3}}, {{0, 1}}, {}, {0, 0}},
+            {"does not overflow", everyone, {{{2}, {1000, 1000}}}, {{}, {1000 + std::log(2.0)}}, {{0.5, 0.5}}}});
   rows.push_back(along("softmaxLast", "softmax", softmax, -1, false));
+  rows.back().edges = {{"does not overflow", everyone, {{{2}, {1e30, 0}}}, {{2}, {1, 0}}, {{0, 0}}},
+                       {"passes over -inf", everyone, {{{3}, {-infinity, 3, 3}}}, {{3}, {0, 0.5, 0.5}}, {{0, 0.25, -0.25}}, {0, 1, 0}},
+                       {"of all -inf is NaN", everyone, {{{2}, {-infinity, -infinity}}}, {{2}, {nan, nan}}},
+                       {"of all -inf leaves a zero cotangent zero", ours, {{{2, 2}, {-infinity, -infinity, 0, 0}}}, {{2, 2}, {nan, nan, 0.5, 0.5}}, {{0, 0, 0.25, -0.25}}, {0, 0, 1, 0}}};
   rows.push_back(along("softmaxMiddle", "softmax", softmax, 1, false));
   rows.push_back(along("softmaxFirst", "softmax", softmax, 0, false));
   rows.push_back(along("logSoftmaxLast", "log_softmax", log_softmax, -1, true));
+  rows.back().edges = {{"passes over -inf", everyone, {{{3}, {-infinity, 3, 3}}}, {{3}, {-infinity, -std::log(2.0), -std::log(2.0)}}, {{0, 0.5, -0.5}}, {0, 1, 0}},
+                       {"of all -inf leaves a zero cotangent zero", ours, {{{2}, {-infinity, -infinity}}}, {{2}, {nan, nan}}, {{0, 0}}, {0, 0}}};
   rows.push_back(along("logSoftmaxFirst", "log_softmax", log_softmax, 0, true));
-  rows.back().edges = {{"does not overflow", {{{2}, {1000, 0}}}, {{2}, {0, -1000}}}};
+  rows.back().edges = {{"does not overflow", everyone, {{{2}, {1000, 0}}}, {{2}, {0, -1000}}}};
   rows.push_back({.name = "softmaxOfHugeLogits",
                   .function = "softmax",
                   .apply = [](const std::vector<Tensor>& x) { return softmax(1e4 * x[0]); },
@@ -87,14 +95,15 @@ std::vector<Row> reduction_rows() {
                   .function = "argmax",
                   .apply = [](const std::vector<Tensor>& x) { return argmax(x[0], 1); },
                   .domains = {{}},
-                  .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}},
+                  .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}, {{0, 3, 2}}},
                   .reference =
                       [](const std::vector<Plain>& x) {
                         return fold(x[0], {1}, false, [](const std::vector<double>& values) {
                           return static_cast<double>(std::max_element(values.begin(), values.end()) - values.begin());
                         });
                       },
-                  .orders = 0});
+                  .orders = 0,
+                  .edges = {{"the first of several", numpy, {{{1, 4}, {1, 2, 2, 1}}}, {{1}, {1}}}, {"NaN wins", numpy, {{{1, 3}, {1, nan, 2}}}, {{1}, {1}}}}});
   return rows;
 }
 

@@ -80,8 +80,11 @@ std::vector<Row> shape_rows() {
                         return product({x[0], fill({x[0].shape[1], x[0].shape[0]}, [&](const Index& i) { return at(x[0], {i[1], i[0]}); })});
                       },
                   .ulps = 16});
+  rows.back().edges = {{"x by its own transpose", everyone, {{{1, 2}, {3, 4}}}, {{1, 1}, {25}}, {{6, 8}}, {}, {2, 2}}};
   rows.push_back(row("reshape", "reshape", [](const std::vector<Tensor>& x) { return reshape(x[0], {2, -1}); },
-                     {{{3, 4}}, {{2, 3, 5}}, {{2}}}, same_order([](const Shape& s) { return Shape{2, size_of(s) / 2}; })));
+                     {{{3, 4}}, {{2, 3, 5}}, {{2}}, {{0, 3}}}, same_order([](const Shape& s) { return Shape{2, size_of(s) / 2}; })));
+  rows.push_back(row("reshapeOfOneElement", "reshape", [](const std::vector<Tensor>& x) { return reshape(x[0], {1, 1}); }, {{{}}, {{1}}},
+                     same_order([](const Shape&) { return Shape{1, 1}; })));
   rows.push_back(row("reshapeOfATranspose", "reshape", [](const std::vector<Tensor>& x) { return reshape(transpose(x[0]), {6, 2}); },
                      {{{3, 4}}}, [](const std::vector<Plain>& x) {
                        Plain result = fill({4, 3}, [&](const Index& i) { return at(x[0], {i[1], i[0]}); });
@@ -98,7 +101,7 @@ std::vector<Row> shape_rows() {
                        return fill({x[0].shape[1], x[0].shape[2], x[0].shape[0]}, [&](const Index& i) { return at(x[0], {i[2], i[0], i[1]}); });
                      }));
   rows.push_back(row("matrixTranspose", "matrix_transpose", [](const std::vector<Tensor>& x) { return matrix_transpose(x[0]); },
-                     {{{2, 3, 5}}}, [](const std::vector<Plain>& x) {
+                     {{{2, 3, 5}}, {{2, 0, 5}}}, [](const std::vector<Plain>& x) {
                        return fill({x[0].shape[0], x[0].shape[2], x[0].shape[1]}, [&](const Index& i) { return at(x[0], {i[0], i[2], i[1]}); });
                      }));
   rows.push_back(row("broadcastTo", "broadcast_to", [](const std::vector<Tensor>& x) { return broadcast_to(x[0], {2, 3, 4}); },
@@ -110,14 +113,27 @@ std::vector<Row> shape_rows() {
                          return at(x[0], from);
                        });
                      }));
-  rows.push_back(row("squeeze", "squeeze", [](const std::vector<Tensor>& x) { return squeeze(x[0]); }, {{{1, 3, 1, 4}}, {{1}}},
-                     same_order([](const Shape& s) { return s.size() == 1 ? Shape{} : Shape{3, 4}; })));
+  rows.push_back(row("broadcastToNothing", "broadcast_to", [](const std::vector<Tensor>& x) { return broadcast_to(x[0], {3, 0}); },
+                     {{{3, 1}}, {{}}, {{0}}, {{3, 0}}}, [](const std::vector<Plain>&) { return Plain{{3, 0}, {}}; }));
+  rows.push_back(row("squeeze", "squeeze", [](const std::vector<Tensor>& x) { return squeeze(x[0]); }, {{{1, 3, 1, 4}}, {{1}}, {{1, 0}}, {{}}},
+                     same_order([](const Shape& s) {
+                       Shape kept;
+                       for (const std::int64_t extent : s)
+                         if (extent != 1) kept.push_back(extent);
+                       return kept;
+                     })));
   rows.push_back(row("squeezeOneAxis", "squeeze", [](const std::vector<Tensor>& x) { return squeeze(x[0], -2); }, {{{1, 3, 1, 4}}},
                      same_order([](const Shape&) { return Shape{1, 3, 4}; })));
-  rows.push_back(row("expandDims", "expand_dims", [](const std::vector<Tensor>& x) { return expand_dims(x[0], {0, -1}); }, {{{3, 4}}, {{}}},
-                     same_order([](const Shape& s) { return s.empty() ? Shape{1, 1} : Shape{1, 3, 4, 1}; })));
-  rows.push_back(row("flatten", "flatten", [](const std::vector<Tensor>& x) { return flatten(x[0], 1); }, {{{2, 3, 4}}},
-                     same_order([](const Shape&) { return Shape{2, 12}; })));
+  rows.push_back(row("expandDims", "expand_dims", [](const std::vector<Tensor>& x) { return expand_dims(x[0], {0, -1}); }, {{{3, 4}}, {{}}, {{0}}},
+                     same_order([](Shape s) {
+                       s.insert(s.begin(), 1);
+                       s.push_back(1);
+                       return s;
+                     })));
+  rows.push_back(row("flatten", "flatten", [](const std::vector<Tensor>& x) { return flatten(x[0], 1); }, {{{2, 3, 4}}, {{2, 0, 3}}},
+                     same_order([](const Shape& s) { return Shape{2, s[1] * s[2]}; })));
+  rows.push_back(row("flattenAll", "flatten", [](const std::vector<Tensor>& x) { return flatten(x[0]); }, {{{2, 3}}, {{}}, {{0, 2}}},
+                     same_order([](const Shape& s) { return Shape{size_of(s)}; })));
   rows.push_back(row("concatenate", "concatenate", [](const std::vector<Tensor>& x) { return concatenate({x[0], x[1], x[0]}, 1); },
                      {{{2, 3}, {2, 1}}, {{2, 3}, {2, 0}}}, [](const std::vector<Plain>& x) {
                        const std::int64_t first = x[0].shape[1], second = x[1].shape[1];
@@ -126,9 +142,13 @@ std::vector<Row> shape_rows() {
                          return i[1] < first + second ? at(x[1], {i[0], i[1] - first}) : at(x[0], {i[0], i[1] - first - second});
                        });
                      }));
-  rows.push_back(row("stack", "stack", [](const std::vector<Tensor>& x) { return stack({x[0], x[1]}, -1); }, {{{2, 3}, {2, 3}}},
+  rows.back().edges = {{"x behind itself", everyone, {{{2}, {1, 2}}}, {{4}, {1, 2, 1, 2}}, {{101, 1010}}, {1, 10, 100, 1000}, {},
+                        [](const std::vector<Tensor>& x) { return concatenate({x[0], x[0]}); }}};
+  rows.push_back(row("stack", "stack", [](const std::vector<Tensor>& x) { return stack({x[0], x[1]}, -1); }, {{{2, 3}, {2, 3}}, {{}, {}}, {{0, 2}, {0, 2}}},
                      [](const std::vector<Plain>& x) {
-                       return fill({2, 3, 2}, [&](const Index& i) { return at(x[static_cast<std::size_t>(i[2])], {i[0], i[1]}); });
+                       Shape shape = x[0].shape;
+                       shape.push_back(2);
+                       return fill(shape, [&](const Index& i) { return at(x[static_cast<std::size_t>(i.back())], Index(i.begin(), i.end() - 1)); });
                      }));
   return rows;
 }
@@ -136,7 +156,7 @@ std::vector<Row> shape_rows() {
 std::vector<Row> index_rows() {
   std::vector<Row> rows;
   rows.push_back(row("sliceRange", "slice", [](const std::vector<Tensor>& x) { return x[0].slice(xt::range(1, 100)); },
-                     {{{4, 3}}, {{5}}, {{1, 2}}}, [](const std::vector<Plain>& x) {
+                     {{{4, 3}}, {{5}}, {{1, 2}}, {{3, 0}}}, [](const std::vector<Plain>& x) {
                        Shape shape = x[0].shape;
                        shape[0] -= 1;
                        return fill(shape, [&](Index i) {
@@ -144,6 +164,11 @@ std::vector<Row> index_rows() {
                          return at(x[0], i);
                        });
                      }));
+  rows.push_back(row("sliceOfAScalar", "slice", [](const std::vector<Tensor>& x) { return x[0].slice(xt::newaxis(), xt::ellipsis()); }, {{{}}, {{2}}},
+                     same_order([](Shape s) {
+                       s.insert(s.begin(), 1);
+                       return s;
+                     })));
   rows.push_back(row("sliceStepsAndNewAxes", "slice",
                      [](const std::vector<Tensor>& x) {
                        return x[0].slice(xt::range(0, 4, 2), xt::newaxis(), -1, xt::ellipsis(), xt::range(3, 0, -1));
@@ -158,7 +183,7 @@ std::vector<Row> index_rows() {
                      }));
   const Tensor indices{2, 0, -1, 2};
   const auto picked = [](std::int64_t i) { return std::vector<std::int64_t>{2, 0, 2, 2}[static_cast<std::size_t>(i)]; };
-  rows.push_back(row("take", "take", [=](const std::vector<Tensor>& x) { return take(x[0], indices); }, {{{3, 4}}, {{3}}},
+  rows.push_back(row("take", "take", [=](const std::vector<Tensor>& x) { return take(x[0], indices); }, {{{3, 4}}, {{3}}, {{3, 0}}},
                      [=](const std::vector<Plain>& x) {
                        Shape shape = x[0].shape;
                        shape[0] = 4;
@@ -167,6 +192,8 @@ std::vector<Row> index_rows() {
                          return at(x[0], i);
                        });
                      }));
+  rows.back().edges = {{"indices given twice add their cotangents", everyone, {{{3}, {1, 2, 3}}}, {{4}, {3, 1, 3, 3}}, {{10, 0, 1101}}, {1, 10, 100, 1000}, {},
+                        [=](const std::vector<Tensor>& x) { return take(x[0], indices); }}};
   rows.push_back(row("takeAMatrixOfIndices", "take",
                      [=](const std::vector<Tensor>& x) { return take(x[0], reshape(indices, {2, 2}), 1); }, {{{2, 3, 2}}},
                      [=](const std::vector<Plain>& x) {
@@ -177,13 +204,21 @@ std::vector<Row> index_rows() {
                      [=](const std::vector<Plain>& x) {
                        return fill({2, 2}, [&](const Index& i) { return at(x[0], {i[0], picked(2 * i[0] + i[1])}); });
                      }));
+  rows.back().edges = {{"indices given twice add their cotangents", everyone, {{{3}, {1, 2, 3}}}, {{4}, {3, 1, 3, 3}}, {{10, 0, 1101}}, {1, 10, 100, 1000}, {},
+                        [=](const std::vector<Tensor>& x) { return take_along_axis(x[0], indices); }}};
+  rows.push_back(row("takeAlongAxisOfAll", "take_along_axis",
+                     [=](const std::vector<Tensor>& x) { return take_along_axis(x[0], reshape(indices, {1, 4}), 1); }, {{{2, 3}}, {{1, 3}}, {{0, 3}}},
+                     [=](const std::vector<Plain>& x) { return fill({x[0].shape[0], 4}, [&](const Index& i) { return at(x[0], {i[0], picked(i[1])}); }); }));
   rows.push_back(row("indexAdd", "index_add", [=](const std::vector<Tensor>& x) { return index_add(x[0], indices, x[1]); },
-                     {{{3, 2}, {4, 2}}}, [=](const std::vector<Plain>& x) {
+                     {{{3, 2}, {4, 2}}, {{3, 0}, {4, 0}}}, [=](const std::vector<Plain>& x) {
                        Plain result = x[0];
+                       const std::int64_t width = x[0].shape[1];
                        for (std::int64_t i = 0; i < 4; ++i)
-                         for (std::int64_t j = 0; j < 2; ++j) result.values[static_cast<std::size_t>(picked(i) * 2 + j)] += at(x[1], {i, j});
+                         for (std::int64_t j = 0; j < width; ++j) result.values[static_cast<std::size_t>(picked(i) * width + j)] += at(x[1], {i, j});
                        return result;
                      }));
+  rows.back().edges = {{"indices given twice add twice", everyone, {{{3}, {1, 2, 3}}, {{4}, {1, 10, 100, 1000}}}, {{3}, {11, 2, 1104}}, {{1, 2, 3}, {3, 1, 3, 3}},
+                        {1, 2, 3}, {}, [=](const std::vector<Tensor>& x) { return index_add(x[0], indices, x[1]); }}};
   rows.push_back(row("scatterAdd", "scatter_add",
                      [=](const std::vector<Tensor>& x) { return scatter_add(x[0], reshape(indices, {2, 2}), x[1], 1); },
                      {{{2, 3}, {2, 2}}}, [=](const std::vector<Plain>& x) {
@@ -192,6 +227,11 @@ std::vector<Row> index_rows() {
                          for (std::int64_t j = 0; j < 2; ++j) result.values[static_cast<std::size_t>(i * 3 + picked(2 * i + j))] += at(x[1], {i, j});
                        return result;
                      }));
+  rows.back().edges = {{"indices given twice add twice", everyone, {{{3}, {1, 2, 3}}, {{4}, {1, 10, 100, 1000}}}, {{3}, {11, 2, 1104}}, {{1, 2, 3}, {3, 1, 3, 3}},
+                        {1, 2, 3}, {}, [=](const std::vector<Tensor>& x) { return scatter_add(x[0], indices, x[1]); }}};
+  rows.push_back(row("scatterAddOfNothing", "scatter_add",
+                     [](const std::vector<Tensor>& x) { return scatter_add(x[0], zeros({2, 0}, DType::int64), x[1], 1); }, {{{2, 3}, {2, 0}}},
+                     [](const std::vector<Plain>& x) { return x[0]; }));
   rows.push_back({.name = "oneHot",
                   .function = "one_hot",
                   .apply = [](const std::vector<Tensor>& x) { return one_hot((x[0] * 0).to(DType::int64) + 1, 3); },
@@ -204,7 +244,7 @@ std::vector<Row> index_rows() {
                         return fill(shape, [](const Index& i) { return i.back() == 1 ? 1.0 : 0.0; });
                       },
                   .orders = 0});
-  rows.push_back(row("castToFloat32", "to", [](const std::vector<Tensor>& x) { return (3 * x[0]).to(DType::float64); }, {{{3, 4}}},
+  rows.push_back(row("castToFloat32", "to", [](const std::vector<Tensor>& x) { return (3 * x[0]).to(DType::float64); }, {{{3, 4}}, {{}}, {{0, 3}}},
                      [](const std::vector<Plain>& x) {
                        Plain result = x[0];
                        for (double& value : result.values) value *= 3;

@@ -62,17 +62,17 @@ Plain number(double x) { return {{}, {x}}; }
 std::vector<Row> statistics_rows() {
   std::vector<Row> rows;
   add_ways(rows, "prod", prod, product, true, 16,
-           {{"with one zero", {vector({2, 0, 3})}, number(0), {{0, 6, 0}}}, {"with two zeros", {vector({0, 0, 3})}, number(0), {{0, 0, 0}}},
-            {"of nothing is 1", {{{0}, {}}}, number(1)}});
+           {{"with one zero", everyone, {vector({2, 0, 3})}, number(0), {{0, 6, 0}}, {}, {3, 5, 2}}, {"with two zeros", everyone, {vector({0, 0, 3})}, number(0), {{0, 0, 0}}, {}, {3, 3, 0}},
+            {"of nothing is 1", everyone, {{{0}, {}}}, number(1)}});
   add_ways(rows, "var", [](const Tensor& x, const Axes& axes, bool keepdims) { return var(x, axes, 0, keepdims); },
-           [](const std::vector<double>& x) { return variance(x, 0); }, true, 16, {{"of equal elements", {vector({2, 2})}, number(0), {{0, 0}}}, {"of nothing", {{{0}, {}}}, number(nan)}});
+           [](const std::vector<double>& x) { return variance(x, 0); }, true, 16, {{"of equal elements", everyone, {vector({2, 2})}, number(0), {{0, 0}}}, {"of nothing", everyone, {{{0}, {}}}, number(nan)}});
   add_ways(rows, "any", any, [](const std::vector<double>& x) { return double(std::any_of(x.begin(), x.end(), [](double v) { return v != 0; })); }, true, 0,
-           {{"of zeros", {vector({0, 0})}, number(0)}, {"of one", {vector({0, 1})}, number(1)}});
+           {{"of zeros", everyone, {vector({0, 0})}, number(0)}, {"of one", everyone, {vector({0, 1})}, number(1)}});
   add_ways(rows, "all", all, [](const std::vector<double>& x) { return double(std::all_of(x.begin(), x.end(), [](double v) { return v != 0; })); }, true, 0,
-           {{"with a zero", {vector({1, 0})}, number(0)}});
+           {{"with a zero", everyone, {vector({1, 0})}, number(0)}});
   add_ways(rows, "median", median, middle, false, 2,
-           {{"of an odd number", {vector({3, 1, 2})}, number(2), {{0, 0, 1}}}, {"of an even number", {vector({4, 1, 3, 2})}, number(2.5), {{0, 0, 0.5, 0.5}}},
-            {"NaN wins", {vector({1, nan, 2})}, number(nan)}});
+           {{"of an odd number", everyone, {vector({3, 1, 2})}, number(2), {{0, 0, 1}}}, {"of an even number", numpy, {vector({4, 1, 3, 2})}, number(2.5), {{0, 0, 0.5, 0.5}}},
+            {"NaN wins", everyone, {vector({1, nan, 2})}, number(nan)}, {"the first of ties", jax, {vector({2, 1, 2})}, number(2), {{1, 0, 0}}}});
   for (Row& row : rows) {
     if (row.function == "any" || row.function == "all") row.orders = 0;
     if (row.function == "prod") row.domains = {{0.5, 1.5}};
@@ -80,35 +80,50 @@ std::vector<Row> statistics_rows() {
   }
   const auto add = [&](std::string name, std::string function, TensorFunction f, const Fold& fold_of, std::vector<std::int64_t> axes, bool keepdims, std::vector<Edge> edges = {}) {
     rows.push_back({.name = std::move(name), .function = std::move(function), .apply = std::move(f), .domains = {{-2, 2, {0}}},
-                    .shapes = {{{2, 3, 4}}, {{5, 2, 7}}}, .reference = [=](const std::vector<Plain>& x) { return fold(x[0], axes, keepdims, fold_of); },
+                    .shapes = {{{2, 3, 4}}, {{5, 2, 7}}, {axes[0] == 0 ? Shape{2, 0, 4} : Shape{0, 3, 4}}}, .reference = [=](const std::vector<Plain>& x) { return fold(x[0], axes, keepdims, fold_of); },
                     .ulps = 16, .edges = std::move(edges)});
   };
   add("varOfASample", "var", [](const std::vector<Tensor>& x) { return var(x[0], 1, 1, true); }, [](const std::vector<double>& x) { return variance(x, 1); }, {1}, true);
   add("stddev", "stddev", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? stddev(x[0], {0, 2}) : stddev(x[0]); },
-      [](const std::vector<double>& x) { return std::sqrt(variance(x, 0)); }, {0, 2}, false, {{"of equal elements is flat", {vector({2, 2, 2})}, number(0), {{0, 0, 0}}}});
+      [](const std::vector<double>& x) { return std::sqrt(variance(x, 0)); }, {0, 2}, false, {{"of equal elements is flat", pytorch, {vector({2, 2, 2})}, number(0), {{0, 0, 0}}},
+                                                                                                      {"of equal elements is flat to second order", ours, {vector({2, 2, 2})}, number(0), {{0, 0, 0}}, {}, {0, 0, 0}}});
   add("norm", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 2, {1, 2}) : norm(x[0]); },
-      [](const std::vector<double>& x) { return p_norm(x, 2); }, {1, 2}, false, {{"at 0 is flat", {vector({0, 0})}, number(0), {{0, 0}}}, {"3 and 4", {vector({3, 4})}, number(5), {{0.6, 0.8}}}});
-  add("normOfOrderOne", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], 1, -1, true); }, [](const std::vector<double>& x) { return p_norm(x, 1); }, {2}, true);
+      [](const std::vector<double>& x) { return p_norm(x, 2); }, {1, 2}, false, {{"at 0 is flat", pytorch, {vector({0, 0})}, number(0), {{0, 0}}},
+                                                                              {"at 0 is flat to second order", ours, {vector({0, 0})}, number(0), {{0, 0}}, {}, {0, 0}}, {"3 and 4", everyone, {vector({3, 4})}, number(5), {{0.6, 0.8}}}});
+  const auto of_a_scalar = [&](std::string function, TensorFunction f, double (*value)(double)) {
+    rows.push_back({.name = function + "OfAScalar", .function = function, .apply = std::move(f), .domains = {{-2, 2, {0}}}, .shapes = {{{}}},
+                    .reference = [=](const std::vector<Plain>& x) { return number(value(x[0].values[0])); }});
+  };
+  of_a_scalar("norm", [](const std::vector<Tensor>& x) { return norm(x[0]); }, std::abs);
+  of_a_scalar("stddev", [](const std::vector<Tensor>& x) { return stddev(x[0]); }, [](double) { return 0.0; });
+  add("normOfOrderOne", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], 1, -1, true); }, [](const std::vector<double>& x) { return p_norm(x, 1); }, {2}, true,
+      {{"of order 1 at 0 is flat", pytorch, {vector({0, -2})}, vector({2}), {{0, -1}}}});
+  add("normOfAFraction", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 1.5, 1) : norm(x[0], 0.5); },
+      [](const std::vector<double>& x) { return p_norm(x, 1.5); }, {1}, false,
+      {{"of a fractional order is flat in what is 0", pytorch, {vector({0, 4})}, number(4), {{0, 1}}, {}, {0, 0}}});
   add("normOfOrderThree", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 3, 1) : norm(x[0], 3); }, [](const std::vector<double>& x) { return p_norm(x, 3); }, {1}, false,
-      {{"at 0 is flat", {vector({0, 0})}, number(0), {{0, 0}}}});
+      {{"at 0 is flat", pytorch, {vector({0, 0})}, number(0), {{0, 0}}}});
   add("normOfOrderInfinity", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], infinity, 1); },
-      [](const std::vector<double>& x) { double m = 0; for (const double v : x) m = std::max(m, std::abs(v)); return m; }, {1}, false);
+      [](const std::vector<double>& x) { double m = 0; for (const double v : x) m = std::max(m, std::abs(v)); return m; }, {1}, false,
+      {{"of order inf is shared by ties", everyone, {{{1, 3}, {3, 1, -3}}}, vector({3}), {{0.5, 0, -0.5}}}});
+  add("normOfOrderMinusInfinity", "norm", [](const std::vector<Tensor>& x) { return norm(x[0], -infinity, 1); },
+      [](const std::vector<double>& x) { double m = infinity; for (const double v : x) m = std::min(m, std::abs(v)); return m; }, {1}, false);
   rows.push_back(scan("cumsum", cumsum, [](const std::vector<double>& x) { long double s = 0; for (const double v : x) s += v; return static_cast<double>(s); }, 16, {}));
   rows.push_back(scan("cumprod", cumprod, product, 16,
-                      {{"with one zero", {vector({2, 0, 3})}, vector({2, 0, 0}), {{1, 2 + 6, 0}}}, {"with two zeros", {vector({0, 0, 3})}, vector({0, 0, 0}), {{1, 0, 0}}}}));
+                      {{"with one zero", everyone, {vector({2, 0, 3})}, vector({2, 0, 0}), {{1, 2 + 6, 0}}, {}, {4, 6, 2}}, {"with two zeros", everyone, {vector({0, 0, 3})}, vector({0, 0, 0}), {{1, 0, 0}}}}));
   rows.push_back(scan("logcumsumexp", logcumsumexp, [](const std::vector<double>& x) { long double s = 0; for (const double v : x) s += std::exp(static_cast<long double>(v)); return static_cast<double>(std::log(s)); }, 16,
-                      {{"does not overflow", {vector({1000, 1000})}, vector({1000, 1000 + std::log(2.0)}), {{1.5, 0.5}}}}));
-  for (const bool smallest : {false, true})
-    rows.push_back({.name = smallest ? "argmin" : "argmaxOfAll", .function = smallest ? "argmin" : "argmax",
-                    .apply = [=](const std::vector<Tensor>& x) { return smallest ? argmin(x[0], 1, true) : argmax(x[0]); },
-                    .domains = {{}}, .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}},
-                    .reference =
-                        [=](const std::vector<Plain>& x) {
-                          const Fold least = [](const std::vector<double>& v) { return static_cast<double>(std::min_element(v.begin(), v.end()) - v.begin()); };
-                          const Fold largest = [](const std::vector<double>& v) { return static_cast<double>(std::max_element(v.begin(), v.end()) - v.begin()); };
-                          return smallest ? fold(x[0], {1}, true, least) : fold(x[0], {0, 1, 2}, false, largest);
-                        },
-                    .orders = 0});
+                      {{"passes over -inf", ours, {vector({-infinity, 0})}, vector({-infinity, 0}), {{0, 1}}, {0, 1}},
+                       {"does not overflow", everyone, {vector({1000, 1000})}, vector({1000, 1000 + std::log(2.0)}), {{1.5, 0.5}}}}));
+  const Fold first_least = [](const std::vector<double>& v) { return static_cast<double>(std::min_element(v.begin(), v.end()) - v.begin()); };
+  const Fold first_largest = [](const std::vector<double>& v) { return static_cast<double>(std::max_element(v.begin(), v.end()) - v.begin()); };
+  const auto index = [&](std::string name, std::string function, TensorFunction f, const Fold& fold_of, std::vector<std::int64_t> axes, Shape last) {
+    rows.push_back({.name = std::move(name), .function = std::move(function), .apply = std::move(f), .domains = {{}},
+                    .shapes = {{{2, 3, 4}}, {{5, 1, 7}}, {{3, 20, 33}}, {last}},
+                    .reference = [=](const std::vector<Plain>& x) { return fold(x[0], axes, axes.size() == 1, fold_of); }, .orders = 0});
+  };
+  index("argmin", "argmin", [](const std::vector<Tensor>& x) { return argmin(x[0], 1, true); }, first_least, {1}, {0, 3, 2});
+  index("argminOfAll", "argmin", [](const std::vector<Tensor>& x) { return argmin(x[0]); }, first_least, {0, 1, 2}, {});
+  index("argmaxOfAll", "argmax", [](const std::vector<Tensor>& x) { return argmax(x[0]); }, first_largest, {0, 1, 2}, {});
   return rows;
 }
 

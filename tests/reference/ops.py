@@ -50,7 +50,7 @@ def elementwise():
         "log2": (torch.log2, positive, above), "log10": (torch.log10, positive, above),
         "reciprocal": (torch.reciprocal, positive, wide), "rsqrt": (torch.rsqrt, positive, numbers(1e-9, 0.5, 1e9)),
         "erfc": (torch.erfc, any_, numbers(-30, -3, 0, 3, 20)), "lgamma": (torch.lgamma, (0.3, 5), numbers(-1.5, 0.5, 40, 1e5)),
-        "digamma": (torch.digamma, (0.3, 5), numbers(-1.25, 0.5, 40, 1e5)),
+        "digamma": (torch.digamma, (0.3, 5), numbers(-1.25, 0, 0.5, 40, 1e5)),
         # PyTorch would go over to x at 20, where 1e-9 is still missing.
         "softplus": (lambda x: F.softplus(x, threshold=600), any_, wide),
         "sinc": (torch.sinc, (-3, 3), numbers(0, 0.01, 0.25, 7.75, -0.3)), "floor": (torch.floor, any_, wide),
@@ -89,7 +89,7 @@ def elementwise():
         "xlogy": (torch.xlogy, any_, positive, [((0, 0, 2), (2, 1, 1e-9))]),
         "fmod": (torch.fmod, (4.1, 4.9), (1.1, 1.3), [((-5, 5, -5), (3, -3, -3))]),
         "remainder": (torch.remainder, (-4.9, -4.1), (1.1, 1.3), [((-5, 5, -5), (3, -3, -3))]),
-        "copysign": (lambda a, b: torch.copysign(a, b.detach()) + 0 * b, any_, any_, [((0, 2, 2), (-1, -0.0, 3))]),
+        "copysign": (lambda a, b: torch.copysign(a, b.detach()) + 0 * b, any_, any_, [((0, 0, 2, 2), (-1, 1, -0.0, 3))]),
     }
     for name in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor"]:
         f = {"equal": torch.eq}.get(name) or getattr(torch, name)
@@ -151,7 +151,11 @@ def reductions():
     for tied in ["max", "min"]:
         add(tied, functions[tied][0], numbers(1.0, 2, 2, 1, 1))
     for p in [2.0, 1.0, 3.0]:
-        add("norm", functions[f"norm {p}"][0], torch.zeros(3), p=p)
+        add("norm", functions[f"norm {p}"][0], torch.zeros(2), p=p)
+    for x, p in [((0, -2), 1.0), ((0, 4), 0.5), ((0, 4, -1), 1.5), ((3, 1, -3), "inf")]:
+        add("norm", functions[f"norm {p}"][0], numbers(*map(float, x)), p=p)
+    add("stddev", functions["stddev 0"][0], torch.full((3,), 2.0), ddof=0)
+    add("var", functions["var 0"][0], torch.full((2,), 2.0), ddof=0)
     for name, smallest in itertools.product(["argmax", "argmin"], [{}, {"axis": 1}, {"axis": -1, "keepdims": True}]):
         f = getattr(torch, name)
         add(name, lambda x, axis=None, keepdims=False: f(x, axis, keepdims), draw((2, 3, 4)), **smallest)
@@ -313,6 +317,9 @@ def convolutions():
     add("fold", lambda x, size, kernel, **o: F.fold(x, size, kernel, **o), draw((1, 12, 6)), size=[4, 5], **window)
     add("max_pool2d", lambda x, kernel, **o: F.max_pool2d(x, kernel, **o), draw((2, 2, 5, 5)), **window)
     add("max_pool2d", lambda x, kernel, **o: F.max_pool2d(x, kernel, **o), torch.ones(1, 1, 2, 2), **{**window, "kernel": [2, 2], "dilation": [1, 1]})
+    # Of equal elements the first; and -inf alone, beside padding.
+    add("max_pool2d", lambda x, kernel, stride: F.max_pool2d(x, kernel, stride), numbers(1.0, 3, 3, 3).reshape(1, 1, 2, 2), kernel=2, stride=2)
+    add("max_pool2d", lambda x, kernel, stride, padding: F.max_pool2d(x, kernel, stride, padding), torch.full((1, 1, 1, 2), -INF), kernel=3, stride=2, padding=1)
     for pad_counts in [True, False]:
         add("avg_pool2d", lambda x, kernel, stride, padding, pad_counts: F.avg_pool2d(x, kernel, stride, padding, count_include_pad=pad_counts),
             draw((2, 2, 5, 5)), kernel=[3, 2], stride=[2, 1], padding=[1, 0], pad_counts=pad_counts)
