@@ -28,3 +28,4 @@
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>
 #include <autodiff/transforms.hpp>
+#include <autodiff/vectorize.hpp>
