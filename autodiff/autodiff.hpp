@@ -13,6 +13,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/fft.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/products.hpp>
