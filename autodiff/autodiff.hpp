@@ -14,6 +14,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
+#include <autodiff/ops/fft.hpp>
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/products.hpp>
@@ -29,3 +30,4 @@
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>
 #include <autodiff/transforms.hpp>
+#include <autodiff/vectorize.hpp>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/detail/dual.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/scale.hpp>
@@ -43,6 +44,7 @@ struct ElementwiseFunction final : GeneralOp {
   }
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override;
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by_leading_axes(); }
 
   F f;
 };

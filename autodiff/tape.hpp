@@ -43,6 +43,7 @@ struct Value {
 using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t n);
 
 struct VectorKernel;
+class Batched;
 
 /// Ops of two operands that run in pairs with each other (evaluate/pairs.simd.cpp).
 enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale };
@@ -64,6 +65,9 @@ class Op {
   /// any shape that broadcasts from or to the input's: the engine sums or broadcasts it, and casts it. An undefined
   /// tensor says that no gradient flows.
   virtual Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const = 0;
+  /// The op for all elements of a batch at once, for `vectorize` (see detail/batched.hpp). Undefined, the default, where there is no
+  /// way but one element after another.
+  virtual Tensor vectorized(const detail::Batched& batched) const;
 };
 
 /// An op computed as a whole.
@@ -81,6 +85,7 @@ class GeneralOp : public Op {
 class ElementwiseOp : public Op {
  public:
   Kind kind() const final { return Kind::elementwise; }
+  Tensor vectorized(const detail::Batched& batched) const final;
   /// The kernel for inputs of `dtype` (that of the last input, where they differ).
   virtual detail::TileKernel kernel(DType dtype) const = 0;
   /// As above, for steps that pass vectors on in registers: `accumulated` has a bit for each operand that is in them.

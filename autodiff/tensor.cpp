@@ -1,4 +1,5 @@
 #include <autodiff/backward.hpp>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/reduce.hpp>
@@ -68,6 +69,7 @@ struct Detach : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+  Tensor vectorized(const Batched& batched) const override { return batched.by_leading_axes(); }
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <autodiff/detail/batch_recording.hpp>
 #include <autodiff/detail/recorded_function.hpp>
 #include <autodiff/ops/create.hpp>
+#include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/transforms.hpp>
 #include <stdexcept>
@@ -16,14 +18,34 @@ void check_single(std::string_view op, const Tensor& output) {
                                 ", not one element; reduce it, or take its jacobian");
 }
 
-/// 1 at `i`, else 0.
-Tensor unit(const Tensor& like, std::int64_t i) {
-  return detail::make_leaf(like.shape(), like.dtype(), [&](void* data) {
+/// A row for each of the elements from `first` on of something like `like`: 1 there, else 0.
+Tensor units(const Tensor& like, std::int64_t first, std::int64_t count) {
+  Shape shape{count};
+  for (const std::int64_t extent : like.shape()) shape.push_back(extent);
+  return make_leaf(shape, like.dtype(), [&](void* data) {
     dispatch(like.dtype(), [&]<class T>(T) {
-      std::fill_n(static_cast<T*>(data), like.size(), T(0));
-      static_cast<T*>(data)[i] = T(1);
+      std::fill_n(static_cast<T*>(data), count * like.size(), T(0));
+      for (std::int64_t row = 0; row < count; ++row) static_cast<T*>(data)[row * like.size() + first + row] = T(1);
     });
   });
+}
+
+/// The linear function `f` of each unit of something like `like`, stacked: many at once, as long as what lies in between stays small,
+/// if it can be recorded for many, else one by one.
+template <class F>
+Tensor of_units(const Tensor& like, bool differentiable, const F& f) {
+  const auto one = [&](std::int64_t at) { return expand_dims(f(reshape(units(like, at, 1), like.shape()), differentiable), 0); };
+  if (like.size() == 1) return one(0);
+  constexpr std::int64_t most_elements = 1 << 18;  // about a second-level cache
+  const BatchRecording recording([&](const std::vector<Tensor>& unit) { return f(unit[0], true); }, {reshape(units(like, 0, 1), like.shape())});
+  const std::int64_t count = like.size(), block = recording.read_values() ? 1 : std::clamp<std::int64_t>(most_elements / recording.largest(), 1, count);
+  std::vector<Tensor> parts;
+  for (std::int64_t first = 0; first < count; first += block) {
+    const GradMode mode(grad_enabled() && differentiable);
+    parts.push_back(block > 1 ? recording.apply({units(like, first, std::min(block, count - first))}) : one(first));
+    if (!differentiable) parts.back().evaluate();
+  }
+  return concatenate(parts);
 }
 
 Shape joined(const Shape& a, const Shape& b) {
@@ -41,7 +63,7 @@ class Pushforward {
     cotangent_ = zeros(recording.output.shape(), recording.output.dtype()).set_requires_grad();
     pulled_ = gradients(recording.output, recording.inputs, cotangent_, true, true);
   }
-  Tensor operator()(const std::vector<Tensor>& tangents, bool retain) const {
+  Tensor operator()(const std::vector<Tensor>& tangents, bool create_graph) const {
     const Tensor& output = recording_.output;
     std::vector<Tensor> outputs, cotangents;
     for (std::size_t i = 0; i < pulled_.size(); ++i) {
@@ -51,7 +73,7 @@ class Pushforward {
     }
     if (outputs.empty()) return zeros(output.shape(), output.dtype());
     const Tensor tangent =
-        grad(outputs, {cotangent_}, {.cotangents = cotangents, .create_graph = recording_.differentiable, .retain_graph = retain, .allow_unused = true})[0];
+        grad(outputs, {cotangent_}, {.cotangents = cotangents, .create_graph = create_graph, .retain_graph = true, .allow_unused = true})[0];
     return tangent.defined() ? tangent : zeros(output.shape(), output.dtype());
   }
 
@@ -87,7 +109,7 @@ std::pair<Tensor, Tensor> jvp(const TensorFunction& f, const std::vector<Tensor>
     check_like("jvp", "a tangent", tangents[i], inputs[i]);
   }
   const RecordedFunction recording = record_function("jvp", f, inputs);
-  const Tensor tangent = Pushforward(recording)(tangents, true);
+  const Tensor tangent = Pushforward(recording)(tangents, recording.differentiable);
   return {recording.value(), tangent};
 }
 
@@ -96,15 +118,13 @@ Tensor jacobian(const UnaryFunction& f, const Tensor& x) {
   const Tensor& y = recording.output;
   const Shape shape = joined(y.shape(), x.shape());
   if (y.size() == 0 || x.size() == 0 || !y.requires_grad()) return zeros(shape, y.dtype());
-  std::vector<Tensor> parts;
   if (y.size() <= x.size()) {
-    for (std::int64_t i = 0; i < y.size(); ++i)
-      parts.push_back(gradients(y, recording.inputs, unit(y, i), recording.differentiable, recording.shared || i + 1 < y.size())[0]);
-    return reshape(stack(parts), shape);
+    const auto row = [&](const Tensor& unit, bool create_graph) { return gradients(y, recording.inputs, unit, create_graph, true)[0]; };
+    return reshape(of_units(y, recording.differentiable, row), shape);
   }
   const Pushforward push(recording);
-  for (std::int64_t j = 0; j < x.size(); ++j) parts.push_back(push({unit(x, j)}, true));
-  return reshape(stack(parts, -1), shape);
+  const Tensor columns = of_units(x, recording.differentiable, [&](const Tensor& unit, bool create_graph) { return push({unit}, create_graph); });
+  return reshape(moveaxis(reshape(columns, {x.size(), y.size()}), 0, 1), shape);
 }
 
 Tensor hessian(const UnaryFunction& f, const Tensor& x) {
@@ -125,21 +145,6 @@ Tensor hvp(const UnaryFunction& f, const Tensor& x, const Tensor& v) {
   GradMode tracking(true);
   const Tensor slope = gradients(recording.output, recording.inputs, {}, true, true)[0];
   return gradients(slope, recording.inputs, v, recording.differentiable || v.requires_grad(), recording.shared)[0];
-}
-
-UnaryFunction vectorize(UnaryFunction f, std::int64_t axis) {
-  return [f = std::move(f), axis](const Tensor& x) {
-    check_defined("vectorize", x);
-    const std::int64_t at = normalize_axis("vectorize", axis, x.shape());
-    if (x.shape(at) == 0) throw std::invalid_argument("vectorize: axis " + std::to_string(at) + " of shape " + to_string(x.shape()) + " is empty");
-    std::vector<Slice> slices(x.dim(), Slice(xt::all()));
-    std::vector<Tensor> results;
-    for (std::int64_t i = 0; i < x.shape(at); ++i) {
-      slices[static_cast<std::size_t>(at)] = Slice(i);
-      results.push_back(f(x.slice(slices)));
-    }
-    return stack(results);
-  };
 }
 
 }  // namespace xgrad

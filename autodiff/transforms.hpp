@@ -45,22 +45,43 @@ template <OfTensors F>
 std::function<std::pair<Tensor, std::vector<Tensor>>(const std::vector<Tensor>&)> value_and_grad(F f) {
   return [g = TensorFunction(std::move(f))](const std::vector<Tensor>& x) { return detail::value_and_gradients(g, x); };
 }
+namespace detail {
+
+template <class Result>
+concept ValueAndMore = requires(Result r) { { r.first } -> std::convertible_to<Tensor>; r.second; };
+template <class F, class Argument>
+concept WithMore = std::is_invocable_v<const F&, const Argument&> && ValueAndMore<std::invoke_result_t<const F&, const Argument&>>;
+
+/// ((value, auxiliary), gradients) of `call`, which takes the inputs and returns the first pair.
+template <class Call>
+auto value_and_gradients_with_more(const Call& call, const std::vector<Tensor>& inputs) {
+  using Auxiliary = typename std::invoke_result_t<const Call&, const std::vector<Tensor>&>::second_type;
+  std::vector<Auxiliary> auxiliary;  // room for one, which need not be made by default
+  auto [value, gradients] = value_and_gradients(
+      [&](const std::vector<Tensor>& at) {
+        auto [first, second] = call(at);
+        auxiliary.push_back(std::move(second));
+        return first;
+      },
+      inputs);
+  return std::pair(std::pair(std::move(value), std::move(auxiliary[0])), std::move(gradients));
+}
+
+}  // namespace detail
+
 /// Of a function that returns its value together with something else, which is passed on: ((value, auxiliary), gradient).
-template <class F, class Result = std::invoke_result_t<const F&, const Tensor&>>
-  requires requires(Result r) { { r.first } -> std::convertible_to<Tensor>; r.second; }
+template <class F>
+  requires detail::WithMore<F, Tensor>
 auto value_and_grad(F f) {
   return [f = std::move(f)](const Tensor& x) {
-    using Auxiliary = typename Result::second_type;
-    std::vector<Auxiliary> auxiliary;
-    auto [value, gradients] = detail::value_and_gradients(
-        [&](const std::vector<Tensor>& inputs) {
-          auto [first, second] = f(inputs[0]);
-          auxiliary.push_back(std::move(second));
-          return first;
-        },
-        {x});
-    return std::pair(std::pair(std::move(value), std::move(auxiliary[0])), std::move(gradients[0]));
+    auto [first, gradients] = detail::value_and_gradients_with_more([&](const std::vector<Tensor>& at) { return f(at[0]); }, {x});
+    return std::pair(std::move(first), std::move(gradients[0]));
   };
+}
+template <class F>
+  requires(!detail::WithMore<F, Tensor> && detail::WithMore<F, std::vector<Tensor>>)
+auto value_and_grad(F f) {
+  return [f = std::move(f)](const std::vector<Tensor>& x) { return detail::value_and_gradients_with_more(f, x); };
 }
 
 /// The gradient of `f`, which has one element: grad(f)(x). grad(grad(f)) and so on are its derivatives of higher order.
@@ -83,7 +104,7 @@ Pullback vjp(const TensorFunction& f, const std::vector<Tensor>& inputs);
 /// the first, which is linear in its cotangent. Costs a small multiple of `f`, whatever the sizes.
 std::pair<Tensor, Tensor> jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents);
 
-/// ∂yᵢ/∂xⱼ, of shape y.shape + x.shape: row by row if y has fewer elements than x, else column by column.
+/// ∂yᵢ/∂xⱼ, of shape y.shape + x.shape: by rows if y has fewer elements than x, else by columns, many at once.
 Tensor jacobian(const UnaryFunction& f, const Tensor& x);
 /// ∂²y/∂xᵢ∂xⱼ, of shape x.shape + x.shape, of a function with one element.
 Tensor hessian(const UnaryFunction& f, const Tensor& x);
@@ -105,8 +126,5 @@ TensorFunction custom_function(TensorFunction forward, VjpFunction vjp);
 Tensor with_hook(const Tensor& x, UnaryFunction hook);
 /// x as a constant.
 inline Tensor stop_gradient(const Tensor& x) { return x.detach(); }
-
-/// `f` of each element along an axis of x, stacked along axis 0. Costs as many calls.
-UnaryFunction vectorize(UnaryFunction f, std::int64_t axis = 0);
 
 }  // namespace xgrad

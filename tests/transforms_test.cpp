@@ -63,6 +63,16 @@ TEST(Grad, PassesOnWhatComesWithTheValue) {
   const auto [both, gradient] = value_and_grad([](const Tensor& x) { return std::pair(cubic(x), std::string("seen")); })(point);
   EXPECT_EQ(both.second, "seen");
   expect_near(gradient, {0.27, 1.47, 3.63});
+
+  const auto weighted = [](const std::vector<Tensor>& x) {
+    const Tensor products = x[0] * x[1];
+    return std::pair(sum(products), products);
+  };
+  const auto [value_and_products, gradients] = value_and_grad(weighted)({point, 2 * point});
+  EXPECT_NEAR(value_and_products.first.item(), 2 * (0.09 + 0.49 + 1.21), 1e-12);
+  expect_near(value_and_products.second, {0.18, 0.98, 2.42});
+  expect_near(gradients[0], values(2 * point));
+  expect_near(gradients[1], values(point));
 }
 
 TEST(Grad, OfWhatDoesNotDependIsZero) {
@@ -109,6 +119,32 @@ TEST(Jacobian, IsTheSameByRowsAndByColumns) {
   EXPECT_EQ(jacobian(mixed, point).shape(), (Shape{2, 3}));
   EXPECT_EQ(jacobian([](const Tensor& x) { return matmul(x, x); }, ones({2, 2}, DType::float64)).shape(), (Shape{2, 2, 2, 2}));
   expect_near(jacobian([](const Tensor&) { return ones({2}, DType::float64); }, point), Values(6, 0));
+}
+
+TEST(Jacobian, GoesOneByOneThroughRulesThatReadCotangents) {
+  std::vector<Values> seen;
+  const auto watched = [&](const Tensor& x) {
+    return with_hook(sin(x) * sum(x), [&](const Tensor& g) {
+      seen.push_back(values(g));
+      return g;
+    });
+  };
+  expect_near(jacobian(watched, point), values(jacobian([](const Tensor& x) { return sin(x) * sum(x); }, point)));
+  EXPECT_EQ((std::vector<Values>(seen.end() - 3, seen.end())), (std::vector<Values>{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}));
+}
+
+TEST(Jacobian, TakesManyCotangentsAtOnce) {
+  int rules = 0;
+  const auto f = [&](const Tensor& x) { return with_hook(tanh(matmul(ones({40, 3}, DType::float64), x)), [&](const Tensor& g) { return ++rules, 2 * g; }); };
+  const Tensor j = jacobian(f, point);
+  EXPECT_LE(rules, 2);  // the columns are those of one pass over another
+  for (std::int64_t row = 0; row < 40; ++row) expect_near(j.slice(row), Values(3, 2 * (1 - std::pow(std::tanh(0.7), 2))));
+}
+
+TEST(Jacobian, IsDifferentiable) {
+  const auto f = [](const std::vector<Tensor>& in) { return jacobian([&](const Tensor& x) { return mixed(x * in[1]); }, in[0]); };
+  EXPECT_TRUE(gradcheck(f, {point, Tensor(1.3)}));
+  EXPECT_TRUE(gradgradcheck(f, {point, Tensor(1.3)}, {.atol = 1e-7}));
 }
 
 TEST(Hessian, AgreesWithItsProducts) {

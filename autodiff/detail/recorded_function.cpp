@@ -17,7 +17,13 @@ bool reaches_others(const Tensor& output, const std::vector<Tensor>& inputs) {
   const auto is_input = [&](const Node* node) {
     return std::any_of(inputs.begin(), inputs.end(), [node](const Tensor& input) { return resolve(input.node()) == node; });
   };
-  return std::any_of(capture.values.begin(), capture.values.end(), [&](const Node* node) { return node->requires_grad && !is_input(node); });
+  // An op's result that requires gradients where no input does stands in for an element of a batch (vectorize).
+  const auto stands_in = [](const Node* node) {
+    const auto inputs = node->inputs.span();
+    return node->requires_grad && std::none_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.requires_grad(); });
+  };
+  return std::any_of(capture.values.begin(), capture.values.end(), [&](const Node* node) { return node->requires_grad && !is_input(node); }) ||
+         std::any_of(capture.nodes.begin(), capture.nodes.end(), stands_in);
 }
 
 RecordedFunction record_function(std::string_view op, const TensorFunction& f, const std::vector<Tensor>& arguments) {

@@ -1,6 +1,7 @@
 // A function about to be differentiated, recorded: what the transforms share.
 #pragma once
 
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/gradcheck.hpp>
 #include <autodiff/tape.hpp>
 #include <string_view>
@@ -16,6 +17,7 @@ struct Identity : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return i == 0 ? g : Tensor(); }
+  Tensor vectorized(const Batched& batched) const override { return batched.by_leading_axes(); }
 };
 
 /// x as a node of its own.

@@ -1,3 +1,4 @@
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/tape.hpp>
@@ -25,7 +26,7 @@ struct Concatenate final : GeneralOp {
     slices.emplace_back(xt::range(starts[i], starts[i] + inputs[i].shape()[axis]));
     return g.slice(slices);
   }
-
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<Concatenate>(axis + 1, starts); }
 
   std::size_t axis;
   std::vector<std::int64_t> starts;  ///< where each input begins along the axis

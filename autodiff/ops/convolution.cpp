@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
@@ -81,6 +82,16 @@ struct Im2Col final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if constexpr (adds) return record_unfold(g, windows);
     else return record_fold(g, windows, inputs[0].shape(1));
+  }
+  /// Images of the batch are images more.
+  Tensor vectorized(const detail::Batched& batched) const override {
+    Shape together = batched.shape();
+    const Shape& each = batched.input(0).shape();
+    Shape inputs(each.begin() + 1, each.end());
+    inputs[0] *= batched.count();
+    together[0] *= batched.count();
+    const Tensor x = reshape(batched.input(0), inputs);
+    return reshape(detail::record(detail::interned<Im2Col>(windows), {&x, 1}, together, x.dtype()), batched.of_all());
   }
   Windows windows;
 };

@@ -53,6 +53,7 @@ struct Cholesky final : GeneralOp {
     const Tensor left = triangular_solve(l, inner, {.transposed = true});
     return symmetric(turned(triangular_solve(l, turned(left), {.transposed = true})));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 /// Inputs: triangular matrices and right-hand sides of one batch shape.
@@ -88,6 +89,7 @@ struct TriangularSolve final : GeneralOp {
     const std::int64_t beside = options.unit ? 1 : 0;
     return -(options.lower ? tril(full, -beside) : triu(full, beside));
   }
+  Tensor vectorized(const Batched& batched) const override { return solve_batch(batched); }
   std::string_view caller;
   TriangularOptions options;
 };
@@ -118,6 +120,7 @@ struct Qr final : GeneralOp {
     const Tensor mirrored = tril(inner) + turned(tril(inner, -1));
     return turned(triangular_solve(r, turned(gq + matmul(q, mirrored)), {.lower = false}));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 /// V above w.
@@ -145,6 +148,7 @@ struct Eigh final : GeneralOp {
     const Tensor inner = scale(matmul(turned(v), gv), gaps) + along_columns(gw) * eye(n, g.dtype());
     return symmetric(matmul(matmul(v, inner), turned(v)));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 /// U above s above V.
@@ -179,6 +183,7 @@ struct Svd final : GeneralOp {
     if (n > k) result = result + matmul(u, turned(scale(gv - matmul(v, vg), along_rows(inverse))));
     return result;
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -58,6 +59,9 @@ struct Take final : Indexing {
     if (i == 1) return {};
     return index_add_checked(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, axis);
   }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    return batched.mapped(1) ? Tensor() : take_checked(batched.input(0), batched.input(1), batched.of_all(), axis + 1);
+  }
 };
 
 /// Inputs: x, indices of rank 1, source.
@@ -83,6 +87,9 @@ struct IndexAdd final : Indexing {
     if (i == 1) return {};
     return i == 0 ? g : take_checked(g, inputs[1], inputs[2].shape(), axis);
   }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    return batched.mapped(1) ? Tensor() : index_add_checked(batched.full(0), batched.input(1), batched.full(2), axis + 1);
+  }
 };
 
 /// Inputs: x, indices; shapes agree but for the axis.
@@ -106,6 +113,7 @@ struct TakeAlongAxis final : Indexing {
     if (i == 1) return {};
     return scatter_add_checked(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, axis);
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<TakeAlongAxis>(axis + 1); }
 };
 
 /// Inputs: x, indices, source; indices and source have one shape, which agrees with x's but for the axis.
@@ -133,6 +141,7 @@ struct ScatterAdd final : Indexing {
     if (i == 1) return {};
     return i == 0 ? g : take_along_axis_checked(g, inputs[1], axis);
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<ScatterAdd>(axis + 1); }
 };
 
 Tensor take_checked(const Tensor& x, const Tensor& indices, const Shape& shape, std::size_t axis) {

@@ -1,3 +1,4 @@
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/detail/blas.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/linalg.hpp>
@@ -88,6 +89,13 @@ struct MatMul final : GeneralOp {
     const Tensor before = detail::before_transpose(inputs[i]);
     if (i == 0) return before.defined() ? matrix_transpose(matmul(b, matrix_transpose(g))) : matmul(g, transposed(b));
     return before.defined() ? matrix_transpose(matmul(matrix_transpose(g), a)) : matmul(transposed(a), g);
+  }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    const std::size_t rank = batched.shape().size();
+    const Tensor a = batched.aligned(0, rank), b = batched.aligned(1, rank);
+    // One matrix times many columns is one product, with the columns as rows.
+    if (!batched.mapped(0) && a.dim() == 2 && b.shape(-1) == 1) return matrix_transpose(matmul(matrix_transpose(b), transposed(a)));
+    return matmul(a, b);
   }
 
  private:

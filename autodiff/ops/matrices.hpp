@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/detail/lapack.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/decompositions.hpp>
@@ -86,6 +87,16 @@ void for_each_svd(std::string_view op, const Array& input, const F& f) {
 inline Tensor checked_now(Tensor x) {
   if (!Tracing::active()) x.evaluate();
   return x;
+}
+
+/// An op of matrices and their right-hand sides for a batch: sides of one matrix stand beside each other.
+inline Tensor solve_batch(const Batched& batched) {
+  if (batched.mapped(0) || batched.input(0).dim() != 2) return checked_now(batched.by_leading_axes());
+  const Tensor& sides = batched.input(1);
+  const std::int64_t count = batched.count(), n = sides.shape(-2), columns = sides.shape(-1);
+  const Tensor inputs[] = {batched.input(0), reshape(transpose(sides, {1, 0, 2}), {n, count * columns})};
+  const Tensor together = checked_now(batched.record_self(inputs, {n, count * columns}));
+  return transpose(reshape(together, {n, count, columns}), {1, 0, 2});
 }
 
 }  // namespace xgrad::detail

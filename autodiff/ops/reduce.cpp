@@ -34,6 +34,7 @@ struct Sum final : detail::Reduction {
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
+  Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<Sum>(batched, *this); }
 
  private:
   template <class Term, class Total>
@@ -68,6 +69,7 @@ struct Extreme final : detail::Reduction {
     const Tensor is_extreme = equal(inputs[0], kept(y));
     return where(is_extreme, kept(g) / sum(is_extreme.to(g.dtype()), Axes(axes), true), 0.0);
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<Extreme>(batched, *this); }
 };
 
 template <class Order>
@@ -88,6 +90,7 @@ struct ArgExtreme final : detail::Reduction {
   }
 
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+  Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<ArgExtreme>(batched, *this); }
 };
 
 // Extremes of nothing have no value.

@@ -1,6 +1,7 @@
 // The base of ops that reduce over axes.
 #pragma once
 
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/tape.hpp>
 #include <span>
 #include <utility>
@@ -30,6 +31,12 @@ template <class R>
 Tensor reduce(const Tensor& x, AxisList axes, bool keepdims, DType dtype) {
   Shape shape = reduced_shape(x.shape(), axes, keepdims);
   return record(interned<R>(std::move(axes), keepdims), {&x, 1}, std::move(shape), dtype);
+}
+
+/// The reduction `R` for a batch.
+template <class R>
+Tensor reduce(const Batched& batched, const Reduction& of_one) {
+  return reduce<R>(batched.input(0), behind_batch(of_one.axes), of_one.keepdims, batched.dtype());
 }
 
 }  // namespace xgrad::detail

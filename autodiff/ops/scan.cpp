@@ -1,3 +1,4 @@
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/scan.hpp>
@@ -33,6 +34,7 @@ struct CumSum final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return detail::record(detail::interned<CumSum>(axis, !reversed), {&g, 1}, g.shape(), g.dtype());
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<CumSum>(axis + 1, reversed); }
 
   std::size_t axis;
   bool reversed;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
@@ -57,6 +58,7 @@ struct Reshape final : ViewOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     return reshape(g, inputs[0].shape());
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return reshape(batched.input(0), batched.of_all()); }
 };
 
 Tensor permute(const Tensor& x, AxisList order);
@@ -75,6 +77,11 @@ struct Permute final : ViewOp {
     AxisList inverse(axes.size());
     for (std::size_t i = 0; i < axes.size(); ++i) inverse[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
     return permute(g, std::move(inverse));
+  }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    AxisList order{0};
+    for (const std::int64_t axis : axes) order.push_back(axis + 1);
+    return permute(batched.input(0), std::move(order));
   }
 
   AxisList axes;
@@ -99,6 +106,7 @@ struct BroadcastTo final : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return g; }
+  Tensor vectorized(const detail::Batched& batched) const override { return broadcast_to(batched.aligned(0, batched.shape().size()), batched.of_all()); }
 };
 
 /// Axis i of the result is axis order[i] of x.

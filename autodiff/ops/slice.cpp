@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/tape.hpp>
@@ -29,6 +30,8 @@ struct Selection {
   }
 };
 
+/// The same of each element of a batch.
+Selection behind_batch(const Selection& selection, std::int64_t count);
 Tensor embed(const Tensor& g, const Selection& selection);
 
 struct SliceView final : ViewOp {
@@ -42,6 +45,9 @@ struct SliceView final : ViewOp {
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return embed(g, selection);
+  }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    return detail::record_view(detail::interned<SliceView>(behind_batch(selection, batched.count())), batched.input(0), batched.of_all());
   }
 
   Selection selection;
@@ -64,12 +70,24 @@ struct Embed final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return detail::record_view(detail::interned<SliceView>(selection), g, selection.shape);
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return embed(batched.input(0), behind_batch(selection, batched.count())); }
 
   Selection selection;
 };
 
 Tensor embed(const Tensor& g, const Selection& selection) {
   return detail::record(detail::interned<Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
+}
+
+Selection behind_batch(const Selection& selection, std::int64_t count) {
+  const auto with_first = [](std::int64_t first, const auto& rest) {
+    std::remove_cvref_t<decltype(rest)> all{first};
+    for (const std::int64_t value : rest) all.push_back(value);
+    return all;
+  };
+  Strides axes{0};
+  for (const std::int64_t axis : selection.axes) axes.push_back(axis < 0 ? axis : axis + 1);
+  return {with_first(count, selection.source), with_first(count, selection.shape), axes, with_first(1, selection.steps), with_first(0, selection.first)};
 }
 
 /// First position, number and step of a range along an axis, as Python resolves it.

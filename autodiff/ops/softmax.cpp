@@ -1,5 +1,6 @@
 // logsumexp, softmax and log_softmax: primitives, for written with exp, max and sum they would trip over infinities and
 // over the ties of max, and pass over their values several times more.
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/evaluate/scratch.hpp>
@@ -48,6 +49,7 @@ struct LogSumExp final : detail::Reduction {
     const Tensor total = sum(terms, Axes(axes), true);
     return detail::scale(kept(g), terms / where(total == 0, 1.0, total));
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<LogSumExp>(batched, *this); }
 };
 
 // A function of the rows along one axis with as many values.
@@ -90,6 +92,7 @@ struct Softmax final : AlongAxis {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
     return detail::scale(g - sum(detail::scale(g, y), axis, true), y);
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<Softmax>(axis + 1); }
 };
 
 struct LogSoftmax final : AlongAxis {
@@ -106,6 +109,7 @@ struct LogSoftmax final : AlongAxis {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
     return g - detail::scale(sum(g, axis, true), exp(y));
   }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<LogSoftmax>(axis + 1); }
 };
 
 Tensor to_floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(DType::float64); }

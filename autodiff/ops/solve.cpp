@@ -56,6 +56,7 @@ struct Solve final : GeneralOp {
     const Tensor back = solve_for(caller, turned(inputs[0]), g);
     return i == 1 ? back : -matmul(back, turned(x));
   }
+  Tensor vectorized(const Batched& batched) const override { return solve_batch(batched); }
   std::string_view caller;
 };
 
@@ -81,6 +82,7 @@ struct Inverse final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
     return -matmul(matmul(turned(y), g), turned(y));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
   std::string_view caller;
 };
 
@@ -122,6 +124,7 @@ struct Cofactors final : GeneralOp {
     const Tensor weight = column_and_row(sum(g * c, {-2, -1})) * eye(c.shape(-1), c.dtype());
     return matmul(weight - matmul(c, turned(g)), turned(inverse("det", inputs[0])));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 enum class Determinant : std::uint8_t { value, sign, logarithm };
@@ -150,6 +153,7 @@ struct Det final : GeneralOp {
     else if constexpr (which == Determinant::value) return scale(column_and_row(g), record(shared_op<Cofactors>(), {&inputs[0], 1}, inputs[0].shape(), inputs[0].dtype()));
     else return scale(column_and_row(g), turned(inverse("slogdet", inputs[0])));
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
 };
 
 /// Rule: G. Golub and V. Pereyra (1973).
@@ -180,6 +184,7 @@ struct PseudoInverse final : GeneralOp {
     const Tensor outer = product(gt, p, pt), inner = product(pt, p, gt);
     return outer - product(a, p, outer) + inner - product(inner, p, a) - product(pt, g, pt);
   }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
   double rcond;
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/batched.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -51,6 +52,7 @@ struct ArgSort final : GeneralOp {
     });
   }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+  Tensor vectorized(const detail::Batched& batched) const override { return batched.by<ArgSort>(axis + 1, descending); }
 
   std::size_t axis;
   bool descending;
@@ -71,6 +73,11 @@ struct SearchSorted final : GeneralOp {
     });
   }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+  Tensor vectorized(const detail::Batched& batched) const override {
+    if (batched.mapped(0)) return {};
+    const Tensor inputs[] = {batched.input(0), batched.input(1)};
+    return batched.record_self(inputs);
+  }
 
   bool right;
 };

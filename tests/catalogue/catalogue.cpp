@@ -9,7 +9,7 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     std::vector<Row> result;
     for (const auto& family : {elementwise_rows(), special_rows(), reduction_rows(), statistics_rows(), shape_rows(), rearrange_rows(), product_rows(),
-                               linear_algebra_rows(), convolution_rows(), index_rows(), update_rows()})
+                               linear_algebra_rows(), convolution_rows(), fft_rows(), index_rows(), update_rows()})
       result.insert(result.end(), family.begin(), family.end());
     return result;
   }();

@@ -74,6 +74,7 @@ std::vector<Row> rearrange_rows();
 std::vector<Row> product_rows();
 std::vector<Row> linear_algebra_rows();
 std::vector<Row> convolution_rows();
+std::vector<Row> fft_rows();
 std::vector<Row> index_rows();
 std::vector<Row> update_rows();
 
