@@ -87,7 +87,7 @@ function(xgrad_simd_kernels target set sources)
   xgrad_source_options(${kernels})
   if(ARGN)
     # Without optimisation small functions of the standard library would be left over, for all to use.
-    target_compile_options(${kernels} PRIVATE ${ARGN} $<${XGRAD_UNOPTIMIZED}:-O2>)
+    target_compile_options(${kernels} PRIVATE ${ARGN} $<${XGRAD_UNOPTIMIZED}:-O1>)
   endif()
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${kernels}>)
 endfunction()
