@@ -67,7 +67,8 @@ class Calls {
         if (chance(50)) letters += letter;
       std::shuffle(letters.begin(), letters.end(), random_);
       const std::size_t at = static_cast<std::size_t>(below(static_cast<int>(letters.size()) + 1));
-      call.subscripts += "->" + letters.substr(0, at) + (most_dots > 0 ? "..." : "") + letters.substr(at);
+      if (most_dots == 0 || chance(15)) dots.clear();  // what "..." stands for is summed over too
+      call.subscripts += "->" + letters.substr(0, at) + (dots.empty() ? "" : "...") + letters.substr(at);
       call.output = letters.substr(0, at) + dots + letters.substr(at);
     }
     return call;

@@ -132,6 +132,7 @@ TEST(Solve, NamesTheMatrixThatIsSingular) {
     EXPECT_TRUE(throws<std::domain_error>([&] { lstsq(a, ones({a.shape(-2), 1})); }, {"lstsq", "matrix 1 of 2", "full rank"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { cholesky(stack({eye(2), eye(2), -eye(2)})); }, {"cholesky", "matrix 2 of 3", "positive definite"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { triangular_solve(batch - eye(2), ones({2, 1})); }, {"triangular_solve", "matrix 0 of 2", "singular"}));
+  EXPECT_TRUE(throws<std::domain_error>([&] { grad([](const Tensor& x) { return sum(slogdet(x).second); })(batch).evaluate(); }, {"slogdet", "matrix 1 of 2", "singular"}));
   EXPECT_TRUE(throws<std::domain_error>([&] { matrix_power(batch, -2); }, {"matrix_power", "matrix 1 of 2", "singular"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { inv(ones({2, 3})); }, {"inv", "(2, 3)", "square"}));
   EXPECT_TRUE(throws<std::invalid_argument>([&] { solve(eye(2), ones({3, 1})); }, {"solve", "(2, 2)", "(3, 1)"}));

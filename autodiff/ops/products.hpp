@@ -25,9 +25,11 @@ Tensor kron(const Tensor& a, const Tensor& b);
 /// a × b of vectors of 3 along the last axis; the others broadcast.
 Tensor cross(const Tensor& a, const Tensor& b);
 /// The sum of products that subscripts spell out, as NumPy's: "ij,jk->ik". Letters stand for axes; those not in the output are
-/// summed over; one given twice in an operand is its diagonal; "..." stands for axes that broadcast; without "->" the output has the
-/// letters that come once, in alphabetic order. Several operands are multiplied two at a time, next the pair whose product has
-/// the fewest elements. Throws std::invalid_argument, quoting the subscripts, when they are not valid or do not fit the shapes.
+/// summed over; one given twice in an operand is its diagonal; "..." stands for axes that broadcast, and are summed over too where the
+/// output leaves them out (PyTorch's convention; NumPy refuses); without "->" the output has "..." and the letters that come once, in
+/// alphabetic order. Several operands are multiplied two at a time, next the pair whose product has the fewest elements, by `matmul`
+/// where there is something to sum. Throws std::invalid_argument, quoting the subscripts, when they are not valid or do not fit the
+/// shapes.
 Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands);
 
 }  // namespace xgrad
