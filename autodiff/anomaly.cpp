@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <autodiff/anomaly.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/replay.hpp>
@@ -14,19 +15,41 @@ struct Place {
   std::source_location where;
 };
 
+/// A call under way, of a function of the library by its user.
+struct Call {
+  const detail::CallSite* site;
+  std::source_location where;
+};
+
 /// Of a thread.
 struct Watch {
   bool replaying = false;
   std::vector<Place> scopes;
-  std::unordered_map<std::uint64_t, std::string> recorded_in;  ///< by sequence number, of ops recorded while enabled
+  std::vector<Call> calls;                                     ///< the innermost last
+  std::unordered_map<std::uint64_t, std::string> recorded_at;  ///< by sequence number, of ops recorded while enabled
 };
 thread_local Watch watch;
 
-std::string describe_scopes() {
+/// Whether a source is one of this folder, whose calls of its own functions are nobody's concern.
+bool of_engine(std::string_view file) {
+  static constexpr std::string_view here = __FILE__;
+  return file.starts_with(here.substr(0, here.find_last_of('/') + 1));
+}
+
+std::string line_of(const std::source_location& where) { return std::string(where.file_name()) + ":" + std::to_string(where.line()); }
+
+/// The place of the innermost call, and of those around it in other files; then the scopes.
+std::string describe_place() {
   std::string text;
-  for (const Place& place : watch.scopes)
-    text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + place.where.file_name() + ":" + std::to_string(place.where.line()) + ")";
-  return text;
+  std::vector<std::string_view> files;
+  for (auto call = watch.calls.rbegin(); call != watch.calls.rend(); ++call) {
+    const std::string_view file = call->where.file_name();
+    if (std::find(files.begin(), files.end(), file) != files.end()) continue;
+    text += (files.empty() ? " at " : ", called at ") + line_of(call->where);
+    files.push_back(file);
+  }
+  for (const Place& place : watch.scopes) text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + line_of(place.where) + ")";
+  return text.empty() ? text : "; recorded" + text;
 }
 
 /// The first element that is not finite, or -1.
@@ -59,7 +82,9 @@ std::string shapes_of(std::span<const Tensor> inputs) {
 AnomalyMode::AnomalyMode(bool enabled) : before_(std::exchange(detail::anomalies_watched, enabled)) {}
 AnomalyMode::~AnomalyMode() {
   detail::anomalies_watched = before_;
-  if (!before_) watch.recorded_in.clear();
+  if (before_) return;
+  watch.recorded_at.clear();
+  watch.calls.clear();
 }
 
 Scope::Scope(std::string_view name, std::source_location where) { watch.scopes.push_back({name, where}); }
@@ -67,10 +92,15 @@ Scope::~Scope() { watch.scopes.pop_back(); }
 
 namespace detail {
 
+void CallSite::enter() const noexcept {
+  if (!of_engine(where_.file_name())) watch.calls.push_back({this, where_});
+}
+void CallSite::leave() const noexcept { std::erase_if(watch.calls, [this](const Call& call) { return call.site == this; }); }
+
 void check_recorded(Node& node) {
   if (watch.replaying) return;
-  const std::string scopes = describe_scopes();
-  if (!scopes.empty()) watch.recorded_in[node.sequence] = scopes;
+  const std::string place = describe_place();
+  if (!place.empty()) watch.recorded_at[node.sequence] = place;
   // Once computed, a node may let go of both.
   const std::shared_ptr<const Op> op = node.op;
   const std::span<const Tensor> held = std::as_const(node.inputs).span();
@@ -82,7 +112,7 @@ void check_recorded(Node& node) {
   for (const Tensor& input : inputs)
     if (first_anomaly(input) >= 0) return;  // it was not this op
   throw std::runtime_error("anomaly: '" + std::string(op->name()) + "' gives " + at_element(output, i) + ", of finite inputs of shapes " +
-                           shapes_of(inputs) + scopes);
+                           shapes_of(inputs) + place);
 }
 
 ReplayWatch::ReplayWatch() : before_(std::exchange(watch.replaying, true)) {}
@@ -91,10 +121,10 @@ ReplayWatch::~ReplayWatch() { watch.replaying = before_; }
 void ReplayWatch::check(const Node& node, std::size_t input, const Tensor& g, const Tensor& cotangent) {
   const std::int64_t i = first_anomaly(cotangent);
   if (i < 0 || first_anomaly(g) >= 0) return;
-  const auto found = watch.recorded_in.find(node.sequence);
+  const auto found = watch.recorded_at.find(node.sequence);
   throw std::runtime_error("anomaly: the gradient of '" + std::string(node.op->name()) + "' of shape " + to_string(node.shape) + " gives its input " +
                            std::to_string(input) + " the cotangent " + at_element(cotangent, i) + ", of a finite one" +
-                           (found != watch.recorded_in.end() ? "; recorded" + found->second : ""));
+                           (found != watch.recorded_at.end() ? found->second : ""));
 }
 
 }  // namespace detail

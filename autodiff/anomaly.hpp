@@ -1,6 +1,7 @@
 // Finding where a value or a gradient first turns NaN or infinite.
 #pragma once
 
+#include <autodiff/detail/call_site.hpp>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -10,7 +11,9 @@ namespace xgrad {
 
 /// While it lives, ops of this thread are computed as they are recorded, and one whose result is not finite though its inputs are
 /// throws std::runtime_error: the exception comes from the very call. So does a gradient whose op makes a cotangent that is not
-/// finite of one that is; the message names the op, and the scopes it was recorded in. Slow: for looking, not for training.
+/// finite of one that is. The message names the op, the place in your source that recorded it, "model.cpp:31" (and where that was
+/// called from in another file, of functions of the library and of yours that take `Located` arguments), and the scopes around it.
+/// Slow: for looking, not for training.
 class AnomalyMode {
  public:
   explicit AnomalyMode(bool enabled = true);
@@ -35,8 +38,6 @@ namespace detail {
 
 struct Node;
 
-inline constinit thread_local bool anomalies_watched = false;
-inline bool anomaly_mode() noexcept { return anomalies_watched; }
 /// Computes a node that was just recorded and throws if it is an anomaly.
 void check_recorded(Node& node);
 

@@ -198,7 +198,11 @@ void Tensor::backward(const Tensor& cotangent, bool retain_graph) const {
   else xgrad::backward({*this}, {}, retain_graph);
 }
 
-Tensor Tensor::sum(const Axes& axes, bool keepdims) const { return xgrad::sum(*this, axes, keepdims); }
-Tensor Tensor::mean(const Axes& axes, bool keepdims) const { return xgrad::mean(*this, axes, keepdims); }
+Tensor Tensor::sum(const Axes& axes, bool keepdims, std::source_location where) const {
+  return xgrad::sum(Located(*this, where), axes, keepdims);
+}
+Tensor Tensor::mean(const Axes& axes, bool keepdims, std::source_location where) const {
+  return xgrad::mean(Located(*this, where), axes, keepdims);
+}
 
 }  // namespace xgrad

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <autodiff/detail/call_site.hpp>
 #include <autodiff/detail/ref.hpp>
 #include <autodiff/detail/xt.hpp>
 #include <autodiff/dtype.hpp>
@@ -8,6 +9,7 @@
 #include <iosfwd>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -178,8 +180,8 @@ class Tensor {
   // Members for what is most often chained; see ops/ for the functions.
   Tensor reshape(const Shape& shape) const;
   Tensor transpose() const;
-  Tensor sum(const Axes& axes = {}, bool keepdims = false) const;
-  Tensor mean(const Axes& axes = {}, bool keepdims = false) const;
+  Tensor sum(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
+  Tensor mean(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
 
   /// The same node: two handles to one recording.
   bool is(const Tensor& other) const noexcept { return node_ == other.node_; }
@@ -211,15 +213,62 @@ class Tensor {
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);
 std::string to_string(const Tensor& tensor);
 
+/// An argument of a function: a tensor, not a copy of it, and the place it is passed at, which AnomalyMode reports. Whatever a
+/// tensor is made of will do in its stead; it is never written out.
+class Located {
+ public:
+  Located(const Tensor& tensor, std::source_location where = std::source_location::current()) : tensor_(&tensor), site_(where) {}
+  template <class T>
+    requires(!std::is_base_of_v<Tensor, T> && std::is_convertible_v<const T&, Tensor>)
+  Located(const T& value, std::source_location where = std::source_location::current(), Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(value))), site_(where) {}
+  template <Number T>
+  Located(std::initializer_list<T> values, std::source_location where = std::source_location::current(), Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(values))), site_(where) {}
+  template <Number T>
+  Located(std::initializer_list<std::initializer_list<T>> values, std::source_location where = std::source_location::current(),
+          Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(values))), site_(where) {}
+  Located(const Located&) = delete;
+  Located& operator=(const Located&) = delete;
+
+  const Tensor& tensor() const noexcept { return *tensor_; }
+  operator const Tensor&() const noexcept { return *tensor_; }
+  const detail::CallSite& site() const noexcept { return site_; }
+
+  // What functions ask of a tensor.
+  bool defined() const noexcept { return tensor_->defined(); }
+  const Shape& shape() const { return tensor_->shape(); }
+  std::int64_t shape(std::int64_t axis) const { return tensor_->shape(axis); }
+  std::size_t dim() const { return tensor_->dim(); }
+  std::int64_t size() const { return tensor_->size(); }
+  DType dtype() const { return tensor_->dtype(); }
+  template <Element T>
+  const T* data() const {
+    return tensor_->data<T>();
+  }
+  Tensor to(DType dtype) const { return tensor_->to(dtype); }
+  Tensor detach() const { return tensor_->detach(); }
+
+ private:
+  const Tensor* tensor_;
+  detail::CallSite site_;
+};
+
 /// An argument of an elementwise function: a tensor, or a C++ number, which takes the dtype of the tensors beside it
 /// (`x * 2.5` stays float32 when x is; with an int64 or bool tensor a floating number gives float64).
 class Operand {
  public:
-  Operand(const Tensor& tensor) : tensor_(&tensor) {}
+  Operand(const Tensor& tensor, std::source_location where = std::source_location::current()) : tensor_(&tensor), site_(where) {}
   template <Number T>
-  Operand(T value) : dtype_(dtype_of<T>), value_(static_cast<double>(value)) {
-    if constexpr (std::is_integral_v<T>) integer_ = static_cast<std::int64_t>(value);
-  }
+  Operand(T value, std::source_location where = std::source_location::current())
+      : dtype_(dtype_of<T>), value_(static_cast<double>(value)), integer_(whole(value)), site_(where) {}
+  Operand(const Located& located) : tensor_(&located.tensor()), site_(located.site()) {}
+  /// An argument of the same call as another.
+  Operand(const Tensor& tensor, const detail::CallSite& site) : tensor_(&tensor), site_(site) {}
+  template <Number T>
+  Operand(T value, const detail::CallSite& site)
+      : dtype_(dtype_of<T>), value_(static_cast<double>(value)), integer_(whole(value)), site_(site) {}
 
   bool is_number() const { return tensor_ == nullptr; }
   /// The tensor, if it is one.
@@ -227,18 +276,27 @@ class Operand {
   /// The number, as double.
   double number() const { return value_; }
   DType dtype() const { return tensor_ ? tensor_->dtype() : dtype_; }
-  /// Throws std::logic_error naming `op` for an undefined tensor.
+  const detail::CallSite& site() const noexcept { return site_; }
+  /// To be called before anything is recorded. Throws std::logic_error naming `op` for an undefined tensor.
   void check(std::string_view op) const {
     if (tensor_ && !tensor_->defined()) [[unlikely]] detail::throw_undefined(op);
+    site_.note();
   }
   /// The tensor, or a scalar tensor of the number; cast to `dtype`.
   Tensor to(DType dtype) const;
 
  private:
+  template <Number T>
+  static std::int64_t whole(T value) {
+    if constexpr (std::is_integral_v<T>) return static_cast<std::int64_t>(value);
+    else return 0;
+  }
+
   const Tensor* tensor_ = nullptr;
   DType dtype_ = DType::float64;
   double value_ = 0;
   std::int64_t integer_ = 0;
+  detail::CallSite site_;
 };
 
 // Definitions of the templates above. What xtensor would do by an assignment of its own takes long to compile, and is

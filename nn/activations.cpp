@@ -14,30 +14,30 @@ void check_floating(std::string_view name, const Tensor& x) {
 
 }  // namespace
 
-Tensor leaky_relu(const Tensor& x, const LeakyReLUOptions& options) {
+Tensor leaky_relu(const Located& x, const LeakyReLUOptions& options) {
   check_floating("leaky_relu", x);
   return where(x > 0, x, options.negative_slope * x);
 }
 
-Tensor elu(const Tensor& x, const ELUOptions& options) {
+Tensor elu(const Located& x, const ELUOptions& options) {
   check_floating("elu", x);
   const Tensor positive = x > 0;
   return where(positive, x, options.alpha * expm1(where(positive, 0, x)));  // no overflow in the branch not taken
 }
 
-Tensor gelu(const Tensor& x, const GELUOptions& options) {
+Tensor gelu(const Located& x, const GELUOptions& options) {
   check_floating("gelu", x);
   if (options.approximate == GeluApproximation::none) return 0.5 * x * (1 + erf(x * (std::numbers::sqrt2 / 2)));
   const Tensor near = clip(x, -10, 10);  // beyond, tanh has long been ±1 and the cube may overflow
   return 0.5 * x * (1 + tanh(std::sqrt(2 / std::numbers::pi) * (near + 0.044715 * near * near * near)));
 }
 
-Tensor silu(const Tensor& x) {
+Tensor silu(const Located& x) {
   check_floating("silu", x);
   return x * sigmoid(x);
 }
 
-Tensor softplus(const Tensor& x, const SoftplusOptions& options) {
+Tensor softplus(const Located& x, const SoftplusOptions& options) {
   check_floating("softplus", x);
   if (!(options.beta > 0))
     throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));

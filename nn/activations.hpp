@@ -22,7 +22,7 @@ struct LeakyReLUOptions {
 };
 /// x for x > 0, else negative_slope · x (Maas, Hannun, Ng 2013). Slope at 0: negative_slope.
 /// Throws std::invalid_argument unless `x` is floating.
-Tensor leaky_relu(const Tensor& x, const LeakyReLUOptions& options = {});
+Tensor leaky_relu(const Located& x, const LeakyReLUOptions& options = {});
 
 /// Options of `elu`.
 struct ELUOptions {
@@ -30,7 +30,7 @@ struct ELUOptions {
 };
 /// x for x > 0, else α(eˣ - 1) (Clevert, Unterthiner, Hochreiter 2015). Slope at 0: α.
 /// Throws std::invalid_argument unless `x` is floating.
-Tensor elu(const Tensor& x, const ELUOptions& options = {});
+Tensor elu(const Located& x, const ELUOptions& options = {});
 
 enum class GeluApproximation { none, tanh };
 /// Options of `gelu`.
@@ -40,10 +40,10 @@ struct GELUOptions {
 /// x · Φ(x) with the standard normal distribution function Φ, or, approximately,
 /// x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks, Gimpel 2016).
 /// Throws std::invalid_argument unless `x` is floating.
-Tensor gelu(const Tensor& x, const GELUOptions& options = {});
+Tensor gelu(const Located& x, const GELUOptions& options = {});
 
 /// x · σ(x) (Elfwing, Uchibe, Doya 2017). Throws std::invalid_argument unless `x` is floating.
-Tensor silu(const Tensor& x);
+Tensor silu(const Located& x);
 
 /// Options of `softplus`.
 struct SoftplusOptions {
@@ -52,7 +52,7 @@ struct SoftplusOptions {
 };
 /// ln(1 + e^βx) / β, and x itself where βx > threshold, as PyTorch's.
 /// Throws std::invalid_argument unless `x` is floating and beta is positive.
-Tensor softplus(const Tensor& x, const SoftplusOptions& options);
+Tensor softplus(const Located& x, const SoftplusOptions& options);
 
 struct ReLU : Module {
   Tensor operator()(const Tensor& x) const { return relu(x); }

@@ -139,15 +139,15 @@ Tensor class_losses(const Tensor& log_p, const ClassTargets& targets, const Tens
 
 }  // namespace
 
-Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+Tensor mse_loss(const Located& input, const Located& target, const LossOptions& options) {
   return reduce(square(input - numbers("mse_loss", input, target)), options.reduction);
 }
 
-Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options) {
+Tensor l1_loss(const Located& input, const Located& target, const LossOptions& options) {
   return reduce(abs(input - numbers("l1_loss", input, target)), options.reduction);
 }
 
-Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options) {
+Tensor huber_loss(const Located& input, const Located& target, const HuberLossOptions& options) {
   const Tensor numeric = numbers("huber_loss", input, target);
   const double delta = options.delta;
   if (!(delta > 0)) throw std::invalid_argument("huber_loss: delta must be positive, got " + std::to_string(delta));
@@ -155,7 +155,7 @@ Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOpti
   return reduce(where(size <= delta, 0.5 * square(difference), delta * (size - 0.5 * delta)), options.reduction);
 }
 
-Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions& options) {
+Tensor nll_loss(const Located& input, const Located& target, const NLLLossOptions& options) {
   constexpr std::string_view name = "nll_loss";
   check_floating(name, input);
   check_defined(name, target);
@@ -165,7 +165,7 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions&
   return class_losses(input, class_targets(name, input, target, options.ignore_index), weight, 0, options.reduction);
 }
 
-Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options) {
+Tensor cross_entropy(const Located& input, const Located& target, const CrossEntropyOptions& options) {
   constexpr std::string_view name = "cross_entropy";
   check_floating(name, input);
   check_defined(name, target);
@@ -194,7 +194,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntro
   return reduce(-sum(products, axis), options.reduction);
 }
 
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options) {
+Tensor binary_cross_entropy(const Located& input, const Located& target, const BinaryCrossEntropyOptions& options) {
   constexpr std::string_view name = "binary_cross_entropy";
   const Tensor t = numbers(name, input, target);
   const Tensor weight = element_weight(name, "weight", input, options.weight);
@@ -210,7 +210,7 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Bin
   return reduce(weight.defined() ? weight * losses : losses, options.reduction);
 }
 
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
+Tensor binary_cross_entropy_with_logits(const Located& input, const Located& target,
                                         const BinaryCrossEntropyWithLogitsOptions& options) {
   constexpr std::string_view name = "binary_cross_entropy_with_logits";
   const Tensor t = numbers(name, input, target);

@@ -18,10 +18,10 @@ struct LossOptions {
 };
 
 /// (input - target)². Both have one shape.
-Tensor mse_loss(const Tensor& input, const Tensor& target, const LossOptions& options = {});
+Tensor mse_loss(const Located& input, const Located& target, const LossOptions& options = {});
 
 /// |input - target|. Both have one shape. The gradient is 0 where they are equal.
-Tensor l1_loss(const Tensor& input, const Tensor& target, const LossOptions& options = {});
+Tensor l1_loss(const Located& input, const Located& target, const LossOptions& options = {});
 
 /// Options of `huber_loss`.
 struct HuberLossOptions {
@@ -30,7 +30,7 @@ struct HuberLossOptions {
 };
 /// d²/2 where |d| <= delta, else delta · (|d| - delta/2), for d = input - target (Huber 1964). Both have one shape.
 /// Throws std::invalid_argument also unless delta is positive.
-Tensor huber_loss(const Tensor& input, const Tensor& target, const HuberLossOptions& options = {});
+Tensor huber_loss(const Located& input, const Located& target, const HuberLossOptions& options = {});
 
 /// Options of `nll_loss`.
 struct NLLLossOptions {
@@ -42,7 +42,7 @@ struct NLLLossOptions {
 /// the class indices t of `target` (int64), shape (N,), () or (N, …). The mean is weighted: Σ loss / Σ weight[t].
 /// Evaluates the targets. Throws std::out_of_range for a target that is no class, std::invalid_argument also for
 /// targets that are not int64, weights of another shape, and an input without class axis.
-Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossOptions& options = {});
+Tensor nll_loss(const Located& input, const Located& target, const NLLLossOptions& options = {});
 
 /// Options of `cross_entropy`.
 struct CrossEntropyOptions {
@@ -57,7 +57,7 @@ struct CrossEntropyOptions {
 /// probabilities is over the samples. A probability of 0 contributes nothing even for a logit of -inf.
 /// Throws as `nll_loss`, and for a label smoothing outside [0, 1].
 /// Smoothing: Szegedy et al. 2015, section 7.
-Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyOptions& options = {});
+Tensor cross_entropy(const Located& input, const Located& target, const CrossEntropyOptions& options = {});
 
 /// Options of `binary_cross_entropy`.
 struct BinaryCrossEntropyOptions {
@@ -67,7 +67,7 @@ struct BinaryCrossEntropyOptions {
 /// -weight · (t · ln p + (1 - t) · ln(1 - p)) for probabilities p = `input` and targets of the same shape, logarithms
 /// no less than -100, where their gradient is 0; prefer `binary_cross_entropy_with_logits`, which does not saturate.
 /// Evaluates the input. Throws std::domain_error unless it lies in [0, 1].
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyOptions& options = {});
+Tensor binary_cross_entropy(const Located& input, const Located& target, const BinaryCrossEntropyOptions& options = {});
 
 /// Options of `binary_cross_entropy_with_logits`.
 struct BinaryCrossEntropyWithLogitsOptions {
@@ -77,7 +77,7 @@ struct BinaryCrossEntropyWithLogitsOptions {
 };
 /// -weight · (pos_weight · t · ln σ(x) + (1 - t) · ln(1 - σ(x))) for logits x = `input` and targets of the same shape,
 /// accurate for finite logits of any size.
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,
+Tensor binary_cross_entropy_with_logits(const Located& input, const Located& target,
                                         const BinaryCrossEntropyWithLogitsOptions& options = {});
 
 }  // namespace xgrad::nn

@@ -4,6 +4,7 @@
 #include <autodiff/autodiff.hpp>
 #include <optional>
 #include <string>
+#include <tests/support/function.hpp>
 #include <tests/support/values.hpp>
 
 using namespace xgrad;
@@ -24,7 +25,7 @@ std::optional<DType> to_int64(DType) { return DType::int64; }
 
 struct Unary {
   std::string name;
-  Tensor (*f)(const Tensor&);
+  FunctionOf<> f;
   Result result;
 };
 

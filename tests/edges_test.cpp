@@ -27,7 +27,7 @@ struct Edge {
 
 using In = std::vector<Tensor>;
 
-template <Tensor (*function)(const Tensor&)>
+template <Tensor (*function)(const Located&)>
 Tensor one(const In& in) {
   return function(in[0]);
 }
@@ -36,7 +36,7 @@ Tensor two(const In& in) {
   return function(in[0], in[1]);
 }
 /// f(x) where x > 0, else 0.
-template <Tensor (*function)(const Tensor&)>
+template <Tensor (*function)(const Located&)>
 Tensor masked(const In& in) {
   return where(in[0] > 0, function(in[0]), 0);
 }

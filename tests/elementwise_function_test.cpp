@@ -3,6 +3,7 @@
 #include <autodiff/autodiff.hpp>
 #include <cmath>
 #include <tests/support/throws.hpp>
+#include <tests/support/function.hpp>
 #include <tests/support/values.hpp>
 
 using namespace xgrad;
@@ -29,7 +30,7 @@ TEST(Elementwise, HasTheValuesAndDerivativesOfTheExpression) {
 
 TEST(Elementwise, KnowsTheFunctionsOfCmath) {
   const Tensor x = Generator(3).uniform({50}, 0.2, 0.8, DType::float64);
-  const auto check = [&](auto g, Tensor (*reference)(const Tensor&)) {
+  const auto check = [&](auto g, const test::FunctionOf<>& reference) {
     const auto f = [g](const std::vector<Tensor>& in) { return elementwise(g, in[0]); };
     expect_near(f({x}), values(reference(x)));
     EXPECT_TRUE(gradcheck(f, {x}));

@@ -6,10 +6,12 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <tests/support/function.hpp>
 #include <typeinfo>
 #include <vector>
 
 using namespace xgrad;
+using test::FunctionOf;
 
 namespace {
 
@@ -101,7 +103,7 @@ TEST(Errors, DtypesWithoutMeaning) {
 }
 
 TEST(Errors, AxesOutOfRangeOrGivenTwice) {
-  using Function = Tensor (*)(const Tensor&, const Axes&, bool);
+  using Function = FunctionOf<const Axes&, bool>;
   const std::pair<std::string, Function> functions[] = {
       {"sum", sum}, {"mean", mean}, {"max", max}, {"min", min}, {"logsumexp", logsumexp}};
   std::vector<Case> cases;
@@ -362,7 +364,7 @@ TEST(Errors, UndefinedTensors) {
       {"gradcheck", [=] { gradcheck([](const std::vector<Tensor>& in) { return in[0]; }, {none}); }},
       {"gradgradcheck", [=] { gradgradcheck([](const std::vector<Tensor>& in) { return in[0]; }, {none}); }},
   };
-  using Function = Tensor (*)(const Tensor&);
+  using Function = FunctionOf<>;
   const std::pair<std::string, Function> functions[] = {{"exp", exp},
                                                         {"log", log},
                                                         {"log1p", log1p},

@@ -8,8 +8,10 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <tests/support/function.hpp>
 
 using namespace xgrad;
+using test::FunctionOf;
 
 namespace {
 
@@ -123,7 +125,7 @@ class ReduceValues : public testing::Test {
   static constexpr double tolerance = std::is_same_v<T, float> ? 2e-6 : 1e-13;
 
   // Checks f for all shapes, layouts, and sets of axes, on values from `low` to 1.
-  void expect(Tensor (*f)(const Tensor&, const Axes&, bool), const Reference& reference, double low,
+  void expect(FunctionOf<const Axes&, bool> f, const Reference& reference, double low,
               bool of_nothing = true) {
     Generator generator(1);
     for (const Shape& shape : shapes)
@@ -145,7 +147,7 @@ class ReduceValues : public testing::Test {
   }
 
   // Checks f for all shapes, layouts, and axes; the reference gets a value and the logsumexp of its line.
-  void expect_along_axis(Tensor (*f)(const Tensor&, std::int64_t),
+  void expect_along_axis(FunctionOf<std::int64_t> f,
                          double (*reference)(double value, double logsumexp)) {
     Generator generator(2);
     for (const Shape& shape : shapes)

@@ -188,12 +188,12 @@ struct Svd final : GeneralOp {
 
 }  // namespace
 
-Tensor cholesky(const Tensor& a) {
+Tensor cholesky(const Located& a) {
   const Tensor input = matrices("cholesky", a, true);
   return checked_now(record(shared_op<Cholesky>(), {&input, 1}, input.shape(), input.dtype()));
 }
 
-Tensor triangular_solve(const Tensor& a, const Tensor& b, const TriangularOptions& options) {
+Tensor triangular_solve(const Located& a, const Located& b, const TriangularOptions& options) {
   return triangular_solve_for("triangular_solve", a, b, options);
 }
 
@@ -209,7 +209,7 @@ Tensor detail::triangular_solve_for(std::string_view op, const Tensor& a, const 
   return checked_now(record_moved(interned<TriangularSolve>(op, options), inputs, with_matrix(batch, n, columns), dtype));
 }
 
-std::pair<Tensor, Tensor> qr(const Tensor& a) {
+std::pair<Tensor, Tensor> qr(const Located& a) {
   const Tensor input = matrices("qr", a);
   const std::int64_t m = input.shape(-2), n = input.shape(-1);
   if (m < n) {
@@ -220,14 +220,14 @@ std::pair<Tensor, Tensor> qr(const Tensor& a) {
   return {rows(both, 0, m), rows(both, m, m + n)};
 }
 
-std::pair<Tensor, Tensor> eigh(const Tensor& a) {
+std::pair<Tensor, Tensor> eigh(const Located& a) {
   const Tensor input = matrices("eigh", a, true);
   const std::int64_t n = input.shape(-1);
   const Tensor both = checked_now(record(shared_op<Eigh>(), {&input, 1}, with_matrix(batch_shape(input.shape()), n + 1, n), input.dtype()));
   return {row(both, n), rows(both, 0, n)};
 }
 
-std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& a) {
+std::tuple<Tensor, Tensor, Tensor> svd(const Located& a) {
   const Tensor input = matrices("svd", a);
   const std::int64_t m = input.shape(-2), n = input.shape(-1), k = std::min(m, n);
   const Tensor all = checked_now(record(shared_op<Svd>(), {&input, 1}, with_matrix(batch_shape(input.shape()), m + 1 + n, k), input.dtype()));

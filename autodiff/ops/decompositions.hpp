@@ -13,18 +13,18 @@ namespace xgrad {
 
 /// L of A = L Lᵀ, lower triangular. Reads A's lower triangle; gradients are symmetric. Throws std::domain_error unless A is
 /// positive definite.
-Tensor cholesky(const Tensor& a);
+Tensor cholesky(const Located& a);
 /// Q (m × n) and R (n × n, upper triangular) of A = Q R; of fewer rows than columns Q is m × m and R m × n.
-std::pair<Tensor, Tensor> qr(const Tensor& a);
+std::pair<Tensor, Tensor> qr(const Located& a);
 /// Eigenvalues w, ascending, and eigenvectors as the columns of V, of a symmetric matrix of which the lower triangle is read. Gradients
 /// are symmetric. Where eigenvalues are equal, up to rounding, V is one of many, and its gradient leaves out what mixes the vectors of
 /// one value: right for functions of the spaces they span and for symmetric functions of w, finite but wrong for others, such as
 /// V diag(f(w)) Vᵀ, whose cotangents do not hold what is left out.
-std::pair<Tensor, Tensor> eigh(const Tensor& a);
+std::pair<Tensor, Tensor> eigh(const Located& a);
 /// U (m × k), the singular values, descending, and Vᵀ (k × n) of A = U diag(s) Vᵀ, k = min(m, n). Where values are equal, or 0, up to
 /// rounding, gradients leave out what would be divided by their difference, or by them: right for functions that turning U and V
 /// together does not change, such as U Vᵀ.
-std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& a);
+std::tuple<Tensor, Tensor, Tensor> svd(const Located& a);
 
 /// Options of `triangular_solve`.
 struct TriangularOptions {
@@ -33,24 +33,24 @@ struct TriangularOptions {
   bool unit = false;        ///< takes A's diagonal for ones
 };
 /// X of A X = B for triangular A; batches broadcast. B is a matrix. Throws std::domain_error for a 0 on the diagonal.
-Tensor triangular_solve(const Tensor& a, const Tensor& b, const TriangularOptions& options = {});
+Tensor triangular_solve(const Located& a, const Located& b, const TriangularOptions& options = {});
 /// X of A X = B; batches broadcast. B is a vector if it has one axis, else matrices. Throws std::domain_error if A is singular.
-Tensor solve(const Tensor& a, const Tensor& b);
+Tensor solve(const Located& a, const Located& b);
 /// A⁻¹. Throws std::domain_error if A is singular.
-Tensor inv(const Tensor& a);
+Tensor inv(const Located& a);
 /// Moore and Penrose's inverse; singular values up to `rcond` times the largest (by default the larger extent times the dtype's
 /// epsilon) count as 0. The derivative is that at constant rank.
-Tensor pinv(const Tensor& a, double rcond = -1);
+Tensor pinv(const Located& a, double rcond = -1);
 /// X that minimises |A X - B|; the shortest where A has fewer rows than columns. Throws std::domain_error unless A has full rank, up to
 /// rounding: `matmul(pinv(a), b)` is the shortest of them for any rank.
-Tensor lstsq(const Tensor& a, const Tensor& b);
+Tensor lstsq(const Located& a, const Located& b);
 /// d/dA: the cofactors, which singular matrices have too. Derivatives of them take A⁻¹, and throw std::domain_error without one.
-Tensor det(const Tensor& a);
+Tensor det(const Located& a);
 /// The sign of det A, and ln |det A| (-inf if A is singular); without overflow. d ln|det A|/dA = A⁻ᵀ; std::domain_error without one.
-std::pair<Tensor, Tensor> slogdet(const Tensor& a);
+std::pair<Tensor, Tensor> slogdet(const Located& a);
 /// Aⁿ; of negative n powers of the inverse.
-Tensor matrix_power(const Tensor& a, std::int64_t n);
+Tensor matrix_power(const Located& a, std::int64_t n);
 /// e^A = Σ Aᵏ/k!, by scaling, Padé's approximation and squaring.
-Tensor expm(const Tensor& a);
+Tensor expm(const Located& a);
 
 }  // namespace xgrad

@@ -83,7 +83,7 @@ Tensor subtract(const Operand& a, const Operand& b) {
   return binary<Subtract>(a, b);
 }
 
-Tensor negative(const Tensor& x) {
+Tensor negative(const Located& x) {
   check_defined("negative", x);
   refuse_bool("negative", x.dtype());
   return unary<Negative>(x);
@@ -110,22 +110,22 @@ Tensor power(const Operand& a, const Operand& b) {
   return binary<Power>(a, b);
 }
 
-Tensor exp(const Tensor& x) { return unary<Exp>(x); }
-Tensor log(const Tensor& x) { return unary<Log>(x); }
-Tensor log1p(const Tensor& x) { return unary<Log1p>(x); }
-Tensor expm1(const Tensor& x) { return unary<Expm1>(x); }
-Tensor sqrt(const Tensor& x) { return unary<Sqrt>(x); }
-Tensor square(const Tensor& x) { return unary<Square>(x); }
-Tensor abs(const Tensor& x) { return unary<Abs>(x); }
-Tensor sign(const Tensor& x) { return unary<Sign>(x); }
-Tensor sin(const Tensor& x) { return unary<Sin>(x); }
-Tensor cos(const Tensor& x) { return unary<Cos>(x); }
-Tensor tanh(const Tensor& x) { return unary<Tanh>(x); }
-Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>(x); }
-Tensor erf(const Tensor& x) { return unary<Erf>(x); }
-Tensor relu(const Tensor& x) { return unary<Relu>(x); }
+Tensor exp(const Located& x) { return unary<Exp>(x); }
+Tensor log(const Located& x) { return unary<Log>(x); }
+Tensor log1p(const Located& x) { return unary<Log1p>(x); }
+Tensor expm1(const Located& x) { return unary<Expm1>(x); }
+Tensor sqrt(const Located& x) { return unary<Sqrt>(x); }
+Tensor square(const Located& x) { return unary<Square>(x); }
+Tensor abs(const Located& x) { return unary<Abs>(x); }
+Tensor sign(const Located& x) { return unary<Sign>(x); }
+Tensor sin(const Located& x) { return unary<Sin>(x); }
+Tensor cos(const Located& x) { return unary<Cos>(x); }
+Tensor tanh(const Located& x) { return unary<Tanh>(x); }
+Tensor sigmoid(const Located& x) { return unary<Sigmoid>(x); }
+Tensor erf(const Located& x) { return unary<Erf>(x); }
+Tensor relu(const Located& x) { return unary<Relu>(x); }
 
-Tensor clip(const Tensor& x, const Operand& low, const Operand& high) {
+Tensor clip(const Located& x, const Operand& low, const Operand& high) {
   check_defined("clip", x);
   check_operands("clip", {&low, &high});
   const Operand operand(x);
@@ -135,7 +135,7 @@ Tensor clip(const Tensor& x, const Operand& low, const Operand& high) {
   return record_moved(shared_op<Clip>(), inputs, std::move(shape), dtype);
 }
 
-Tensor where(const Tensor& condition, const Operand& a, const Operand& b) {
+Tensor where(const Located& condition, const Operand& a, const Operand& b) {
   check_defined("where", condition);
   check_operands("where", {&a, &b});
   if (condition.dtype() != DType::bool_)

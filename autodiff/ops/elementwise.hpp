@@ -17,70 +17,70 @@ Tensor multiply(const Operand& a, const Operand& b);
 /// a / b; true division, also of integers. d/da = 1/b, d/db = -a/b².
 Tensor divide(const Operand& a, const Operand& b);
 /// -x. Throws std::invalid_argument for bool.
-Tensor negative(const Tensor& x);
+Tensor negative(const Located& x);
 /// aᵇ. d/da = b·aᵇ⁻¹ (0 where b = 0), d/db = aᵇ·ln a (0 where a = 0 and b > 0); NaN where a < 0 and b is not a whole
 /// number. int64 to a negative int64 power throws std::domain_error at the call.
 Tensor power(const Operand& a, const Operand& b);
 
-inline Tensor operator+(const Tensor& a, const Operand& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Operand& b) { return subtract(a, b); }
-inline Tensor operator*(const Tensor& a, const Operand& b) { return multiply(a, b); }
-inline Tensor operator/(const Tensor& a, const Operand& b) { return divide(a, b); }
+inline Tensor operator+(const Tensor& a, const Operand& b) { return add(Operand(a, b.site()), b); }
+inline Tensor operator-(const Tensor& a, const Operand& b) { return subtract(Operand(a, b.site()), b); }
+inline Tensor operator*(const Tensor& a, const Operand& b) { return multiply(Operand(a, b.site()), b); }
+inline Tensor operator/(const Tensor& a, const Operand& b) { return divide(Operand(a, b.site()), b); }
 template <Number T>
-Tensor operator+(T a, const Tensor& b) {
-  return add(a, b);
+Tensor operator+(T a, const Located& b) {
+  return add(Operand(a, b.site()), b);
 }
 template <Number T>
-Tensor operator-(T a, const Tensor& b) {
-  return subtract(a, b);
+Tensor operator-(T a, const Located& b) {
+  return subtract(Operand(a, b.site()), b);
 }
 template <Number T>
-Tensor operator*(T a, const Tensor& b) {
-  return multiply(a, b);
+Tensor operator*(T a, const Located& b) {
+  return multiply(Operand(a, b.site()), b);
 }
 template <Number T>
-Tensor operator/(T a, const Tensor& b) {
-  return divide(a, b);
+Tensor operator/(T a, const Located& b) {
+  return divide(Operand(a, b.site()), b);
 }
 inline Tensor operator-(const Tensor& x) { return negative(x); }
 
 /// eˣ.
-Tensor exp(const Tensor& x);
+Tensor exp(const Located& x);
 /// ln x; -inf at 0, NaN below. d/dx = 1/x.
-Tensor log(const Tensor& x);
+Tensor log(const Located& x);
 /// ln(1 + x), accurate near 0. d/dx = 1/(1 + x).
-Tensor log1p(const Tensor& x);
+Tensor log1p(const Located& x);
 /// eˣ - 1, accurate near 0. d/dx = eˣ.
-Tensor expm1(const Tensor& x);
+Tensor expm1(const Located& x);
 /// √x; NaN below 0. d/dx = 1/(2√x), infinite at 0.
-Tensor sqrt(const Tensor& x);
+Tensor sqrt(const Located& x);
 /// x².
-Tensor square(const Tensor& x);
+Tensor square(const Located& x);
 /// |x|. d/dx = sign(x), 0 at 0.
-Tensor abs(const Tensor& x);
+Tensor abs(const Located& x);
 /// -1, 0 or 1. Its derivative is 0.
-Tensor sign(const Tensor& x);
+Tensor sign(const Located& x);
 /// Of radians.
-Tensor sin(const Tensor& x);
-Tensor cos(const Tensor& x);
+Tensor sin(const Located& x);
+Tensor cos(const Located& x);
 /// d/dx = 1 - tanh²x.
-Tensor tanh(const Tensor& x);
+Tensor tanh(const Located& x);
 /// The logistic function 1 / (1 + e⁻ˣ). d/dx = σ(x)(1 - σ(x)).
-Tensor sigmoid(const Tensor& x);
+Tensor sigmoid(const Located& x);
 /// The error function 2/√π ∫₀ˣ e^(-t²) dt. d/dx = 2/√π · e^(-x²).
-Tensor erf(const Tensor& x);
+Tensor erf(const Located& x);
 /// max(x, 0). d/dx = 1 for x > 0, else 0 (0 at 0).
-Tensor relu(const Tensor& x);
+Tensor relu(const Located& x);
 
 /// The larger; NaN if either is. At a tie each gets half of the cotangent.
 Tensor maximum(const Operand& a, const Operand& b);
 /// The smaller; NaN if either is. At a tie each gets half of the cotangent.
 Tensor minimum(const Operand& a, const Operand& b);
 /// min(max(x, low), high). d/dx = 1 for low <= x <= high (1 at a bound), else 0; the bounds get no gradient.
-Tensor clip(const Tensor& x, const Operand& low, const Operand& high);
+Tensor clip(const Located& x, const Operand& low, const Operand& high);
 /// a where `condition` holds, else b; the branch not taken gets a cotangent of zero, whatever its value.
 /// Throws std::invalid_argument when `condition` is not bool.
-Tensor where(const Tensor& condition, const Operand& a, const Operand& b);
+Tensor where(const Located& condition, const Operand& a, const Operand& b);
 
 /// Comparisons give bool, without gradient.
 Tensor equal(const Operand& a, const Operand& b);

@@ -141,7 +141,7 @@ struct MatMul final : GeneralOp {
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
+Tensor matmul(const Located& a, const Located& b) {
   detail::check_defined("matmul", a);
   detail::check_defined("matmul", b);
   const auto fail = [&](const std::string& why) {

@@ -8,6 +8,6 @@ namespace xgrad {
 /// left is a row, on the right a column, and its axis is dropped from the result. Operands promote; transposed ones go
 /// to BLAS as they are. dA = g·Bᵀ, dB = Aᵀ·g.
 /// Throws std::invalid_argument for scalars, for bool, and when inner or leading axes do not match.
-Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor matmul(const Located& a, const Located& b);
 
 }  // namespace xgrad

@@ -232,24 +232,24 @@ class Subscripts {
 
 }  // namespace
 
-Tensor dot(const Tensor& a, const Tensor& b) {
+Tensor dot(const Located& a, const Located& b) {
   check("dot", a, b);
   if (a.dim() == 0 || b.dim() == 0) return a * b;
   return contract("dot", a, b, {-1}, {b.dim() == 1 ? -1 : -2});
 }
 
-Tensor inner(const Tensor& a, const Tensor& b) {
+Tensor inner(const Located& a, const Located& b) {
   check("inner", a, b);
   if (a.dim() == 0 || b.dim() == 0) return a * b;
   return contract("inner", a, b, {-1}, {-1});
 }
 
-Tensor outer(const Tensor& a, const Tensor& b) {
+Tensor outer(const Located& a, const Located& b) {
   check("outer", a, b);
   return reshape(a, {a.size(), 1}) * reshape(b, {1, b.size()});
 }
 
-Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes) {
+Tensor tensordot(const Located& a, const Located& b, std::int64_t axes) {
   check("tensordot", a, b);
   if (axes < 0 || axes > static_cast<std::int64_t>(std::min(a.dim(), b.dim()))) refuse("tensordot", std::to_string(axes) + " axes to sum over", a, b);
   std::vector<std::int64_t> last(static_cast<std::size_t>(axes)), first(last.size());
@@ -258,12 +258,12 @@ Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes) {
   return contract("tensordot", a, b, last, first);
 }
 
-Tensor tensordot(const Tensor& a, const Tensor& b, const std::vector<std::int64_t>& a_axes, const std::vector<std::int64_t>& b_axes) {
+Tensor tensordot(const Located& a, const Located& b, const std::vector<std::int64_t>& a_axes, const std::vector<std::int64_t>& b_axes) {
   check("tensordot", a, b);
   return contract("tensordot", a, b, a_axes, b_axes);
 }
 
-Tensor kron(const Tensor& a, const Tensor& b) {
+Tensor kron(const Located& a, const Located& b) {
   check("kron", a, b);
   const std::size_t rank = std::max(a.dim(), b.dim());
   Shape left, right, result;
@@ -278,7 +278,7 @@ Tensor kron(const Tensor& a, const Tensor& b) {
   return reshape(reshape(a, left) * reshape(b, right), result);
 }
 
-Tensor cross(const Tensor& a, const Tensor& b) {
+Tensor cross(const Located& a, const Located& b) {
   check("cross", a, b);
   if (a.dim() == 0 || b.dim() == 0 || a.shape(-1) != 3 || b.shape(-1) != 3) refuse("cross", "the last axes must have 3 elements", a, b);
   broadcast_shapes("cross", a.shape(), b.shape());

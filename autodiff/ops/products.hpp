@@ -11,19 +11,19 @@ namespace xgrad {
 
 /// NumPy's dot: of vectors Σ aᵢbᵢ, of matrices their product; else the sum over a's last axis and b's last but one. A scalar
 /// multiplies.
-Tensor dot(const Tensor& a, const Tensor& b);
+Tensor dot(const Located& a, const Located& b);
 /// The sum over the last axis of both. A scalar multiplies.
-Tensor inner(const Tensor& a, const Tensor& b);
+Tensor inner(const Located& a, const Located& b);
 /// aᵢbⱼ of all elements of a and of b.
-Tensor outer(const Tensor& a, const Tensor& b);
+Tensor outer(const Located& a, const Located& b);
 /// The sum over the last `axes` axes of a and the first of b.
-Tensor tensordot(const Tensor& a, const Tensor& b, std::int64_t axes = 2);
+Tensor tensordot(const Located& a, const Located& b, std::int64_t axes = 2);
 /// The sum over pairs of axes; what is left of a comes first.
-Tensor tensordot(const Tensor& a, const Tensor& b, const std::vector<std::int64_t>& a_axes, const std::vector<std::int64_t>& b_axes);
+Tensor tensordot(const Located& a, const Located& b, const std::vector<std::int64_t>& a_axes, const std::vector<std::int64_t>& b_axes);
 /// Kronecker's product: blocks aᵢⱼ·b. Missing axes at the front count as 1.
-Tensor kron(const Tensor& a, const Tensor& b);
+Tensor kron(const Located& a, const Located& b);
 /// a × b of vectors of 3 along the last axis; the others broadcast.
-Tensor cross(const Tensor& a, const Tensor& b);
+Tensor cross(const Located& a, const Located& b);
 /// The sum of products that subscripts spell out, as NumPy's: "ij,jk->ik". Letters stand for axes; those not in the output are
 /// summed over; one given twice in an operand is its diagonal; "..." stands for axes that broadcast, and are summed over too where the
 /// output leaves them out (PyTorch's convention; NumPy refuses); without "->" the output has "..." and the letters that come once, in

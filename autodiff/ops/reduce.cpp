@@ -151,28 +151,28 @@ Tensor reduced_last(const Tensor& x, std::span<const std::int64_t> axes) {
 
 }  // namespace detail
 
-Tensor sum(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor sum(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("sum", x);
   return detail::reduce<Sum>(x, axes.normalize("sum", x.shape()), keepdims,
                              is_floating(x.dtype()) ? x.dtype() : DType::int64);
 }
 
-Tensor mean(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor mean(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("mean", x);
   AxisList normalized = axes.normalize("mean", x.shape());
   double n = 1;
   for (const std::int64_t axis : normalized) n *= static_cast<double>(x.shape(axis));
-  const Tensor input = is_floating(x.dtype()) ? x : x.to(DType::float64);
+  const Tensor input = is_floating(x.dtype()) ? x.tensor() : x.to(DType::float64);
   return detail::reduce<Sum>(input, std::move(normalized), keepdims, input.dtype()) / n;
 }
 
-Tensor max(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Larger>(x, axes, keepdims); }
+Tensor max(const Located& x, const Axes& axes, bool keepdims) { return extreme<detail::Larger>(x, axes, keepdims); }
 
-Tensor min(const Tensor& x, const Axes& axes, bool keepdims) { return extreme<detail::Smaller>(x, axes, keepdims); }
+Tensor min(const Located& x, const Axes& axes, bool keepdims) { return extreme<detail::Smaller>(x, axes, keepdims); }
 
-Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Larger>(x, axis, keepdims); }
-Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Smaller>(x, axis, keepdims); }
-Tensor argmax(const Tensor& x) { return argmax(flatten(x), 0); }
-Tensor argmin(const Tensor& x) { return argmin(flatten(x), 0); }
+Tensor argmax(const Located& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Larger>(x, axis, keepdims); }
+Tensor argmin(const Located& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Smaller>(x, axis, keepdims); }
+Tensor argmax(const Located& x) { return argmax(flatten(x), 0); }
+Tensor argmin(const Located& x) { return argmin(flatten(x), 0); }
 
 }  // namespace xgrad

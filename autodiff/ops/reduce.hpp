@@ -8,31 +8,31 @@ namespace xgrad {
 
 /// Σ x, summed pairwise, so that the error grows with the logarithm of their number; int64 of bool. Of nothing: 0.
 /// Every element gets the cotangent.
-Tensor sum(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor sum(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// Σ x / n; float64 of int64 and bool. Of nothing: NaN.
-Tensor mean(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor mean(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// The largest, NaN if any is; keeps the dtype. Elements that tie share the cotangent equally.
 /// Throws std::invalid_argument over nothing.
-Tensor max(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor max(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// The smallest, as `max`.
-Tensor min(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor min(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// ln Σ eˣ without overflow; float64 of int64 and bool; -inf of nothing and of all -inf, whose gradient is 0.
 /// d/dx = e^(x - logsumexp x).
-Tensor logsumexp(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor logsumexp(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// Index of the largest along one axis, the first at a tie; int64, no gradient. NaN counts as the largest.
 /// Throws std::invalid_argument over nothing.
-Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims = false);
+Tensor argmax(const Located& x, std::int64_t axis, bool keepdims = false);
 /// Index of the smallest, as `argmax`.
-Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdims = false);
+Tensor argmin(const Located& x, std::int64_t axis, bool keepdims = false);
 /// The same of the flattened tensor.
-Tensor argmax(const Tensor& x);
-Tensor argmin(const Tensor& x);
+Tensor argmax(const Located& x);
+Tensor argmin(const Located& x);
 
 /// y = eˣ / Σ eˣ along an axis, without overflow; float64 of int64 and bool. NaN for a row of -inf.
 /// Of a cotangent g: y·(g - Σ g·y).
-Tensor softmax(const Tensor& x, std::int64_t axis = -1);
+Tensor softmax(const Located& x, std::int64_t axis = -1);
 /// y = x - ln Σ eˣ along an axis, without overflow; float64 of int64 and bool. NaN for a row of -inf.
 /// Of a cotangent g: g - eʸ·Σ g.
-Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
+Tensor log_softmax(const Located& x, std::int64_t axis = -1);
 
 }  // namespace xgrad

@@ -70,20 +70,20 @@ Tensor scan(const Tensor& x, std::size_t axis, const F& combine) {
 
 }  // namespace
 
-Tensor cumsum(const Tensor& x, std::int64_t axis) {
+Tensor cumsum(const Located& x, std::int64_t axis) {
   const std::size_t at = checked_axis("cumsum", x, axis);
-  const Tensor input = x.dtype() == DType::bool_ ? x.to(DType::int64) : x;
+  const Tensor input = x.dtype() == DType::bool_ ? x.to(DType::int64) : x.tensor();
   return detail::record(detail::interned<CumSum>(at, false), {&input, 1}, x.shape(), input.dtype());
 }
 
-Tensor cumprod(const Tensor& x, std::int64_t axis) {
+Tensor cumprod(const Located& x, std::int64_t axis) {
   const std::size_t at = checked_axis("cumprod", x, axis);
-  return scan(x.dtype() == DType::bool_ ? x.to(DType::int64) : x, at, [](const Tensor& a, const Tensor& b) { return a * b; });
+  return scan(x.dtype() == DType::bool_ ? x.to(DType::int64) : x.tensor(), at, [](const Tensor& a, const Tensor& b) { return a * b; });
 }
 
-Tensor logcumsumexp(const Tensor& x, std::int64_t axis) {
+Tensor logcumsumexp(const Located& x, std::int64_t axis) {
   const std::size_t at = checked_axis("logcumsumexp", x, axis);
-  return scan(is_floating(x.dtype()) ? x : x.to(DType::float64), at, [](const Tensor& a, const Tensor& b) { return logaddexp(a, b); });
+  return scan(is_floating(x.dtype()) ? x.tensor() : x.to(DType::float64), at, [](const Tensor& a, const Tensor& b) { return logaddexp(a, b); });
 }
 
 }  // namespace xgrad

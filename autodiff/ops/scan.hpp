@@ -6,10 +6,10 @@
 namespace xgrad {
 
 /// yᵢ = Σ xⱼ, j <= i; int64 of bool. Of a cotangent g: the sums from the end.
-Tensor cumsum(const Tensor& x, std::int64_t axis);
+Tensor cumsum(const Located& x, std::int64_t axis);
 /// yᵢ = Π xⱼ, j <= i; int64 of bool. Derivatives are right where elements are 0.
-Tensor cumprod(const Tensor& x, std::int64_t axis);
+Tensor cumprod(const Located& x, std::int64_t axis);
 /// yᵢ = ln Σ eˣⱼ, j <= i, without overflow; float64 of int64 and bool.
-Tensor logcumsumexp(const Tensor& x, std::int64_t axis);
+Tensor logcumsumexp(const Located& x, std::int64_t axis);
 
 }  // namespace xgrad

@@ -125,15 +125,15 @@ Tensor along_axis(std::string_view op, const Tensor& x, std::int64_t axis) {
 
 }  // namespace
 
-Tensor logsumexp(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor logsumexp(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("logsumexp", x);
   AxisList normalized = axes.normalize("logsumexp", x.shape());
   const Tensor input = to_floating(x);
   return detail::reduce<LogSumExp>(input, std::move(normalized), keepdims, input.dtype());
 }
 
-Tensor softmax(const Tensor& x, std::int64_t axis) { return along_axis<Softmax>("softmax", x, axis); }
+Tensor softmax(const Located& x, std::int64_t axis) { return along_axis<Softmax>("softmax", x, axis); }
 
-Tensor log_softmax(const Tensor& x, std::int64_t axis) { return along_axis<LogSoftmax>("log_softmax", x, axis); }
+Tensor log_softmax(const Located& x, std::int64_t axis) { return along_axis<LogSoftmax>("log_softmax", x, axis); }
 
 }  // namespace xgrad

@@ -206,7 +206,7 @@ Tensor determinant(const Tensor& a) {
 
 }  // namespace
 
-Tensor solve(const Tensor& a, const Tensor& b) { return solve_for("solve", a, b); }
+Tensor solve(const Located& a, const Located& b) { return solve_for("solve", a, b); }
 
 Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b) {
   check_defined(op, b);
@@ -222,17 +222,17 @@ Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b) 
   return checked_now(record_moved(interned<Solve>(op), inputs, with_matrix(batch, n, columns), dtype));
 }
 
-Tensor inv(const Tensor& a) {
+Tensor inv(const Located& a) {
   const Tensor input = matrices("inv", a, true);
   return inverse("inv", input);
 }
 
-Tensor pinv(const Tensor& a, double rcond) {
+Tensor pinv(const Located& a, double rcond) {
   const Tensor input = matrices("pinv", a);
   return checked_now(record(interned<PseudoInverse>(rcond), {&input, 1}, with_matrix(batch_shape(input.shape()), input.shape(-1), input.shape(-2)), input.dtype()));
 }
 
-Tensor lstsq(const Tensor& a, const Tensor& b) {
+Tensor lstsq(const Located& a, const Located& b) {
   check_defined("lstsq", b);
   const Tensor input = matrices("lstsq", a);
   if (b.dim() == 1) return squeeze(lstsq(input, expand_dims(b, -1)), -1);
@@ -248,14 +248,14 @@ Tensor lstsq(const Tensor& a, const Tensor& b) {
   return matmul(q, triangular_solve_for("lstsq", r, b, {.lower = false, .transposed = true}));
 }
 
-Tensor det(const Tensor& a) { return determinant<Determinant::value>(matrices("det", a, true)); }
+Tensor det(const Located& a) { return determinant<Determinant::value>(matrices("det", a, true)); }
 
-std::pair<Tensor, Tensor> slogdet(const Tensor& a) {
+std::pair<Tensor, Tensor> slogdet(const Located& a) {
   const Tensor input = matrices("slogdet", a, true);
   return {determinant<Determinant::sign>(input), determinant<Determinant::logarithm>(input)};
 }
 
-Tensor matrix_power(const Tensor& a, std::int64_t n) {
+Tensor matrix_power(const Located& a, std::int64_t n) {
   check_defined("matrix_power", a);
   if (a.dim() < 2 || a.shape(-1) != a.shape(-2)) matrices("matrix_power", a, true);
   if (n < 0) return matrix_power(inverse("matrix_power", matrices("matrix_power", a, true)), -n);
@@ -267,7 +267,7 @@ Tensor matrix_power(const Tensor& a, std::int64_t n) {
   return result.defined() ? result : broadcast_to(eye(a.shape(-1), a.dtype()), a.shape());
 }
 
-Tensor expm(const Tensor& a) {
+Tensor expm(const Located& a) {
   const Tensor input = matrices("expm", a, true);
   const std::int64_t n = input.shape(-1);
   if (input.size() == 0) return input;

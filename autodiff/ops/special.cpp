@@ -75,26 +75,26 @@ Tensor remainder_of(const Operand& a, const Operand& b) {
 
 using namespace detail;
 
-Tensor erfc(const Tensor& x) { return unary<Erfc>(x); }
-Tensor lgamma(const Tensor& x) { return unary<LGamma>(x); }
-Tensor digamma(const Tensor& x) { return unary<Digamma>(x); }
-Tensor polygamma(std::int64_t n, const Tensor& x) {
+Tensor erfc(const Located& x) { return unary<Erfc>(x); }
+Tensor lgamma(const Located& x) { return unary<LGamma>(x); }
+Tensor digamma(const Located& x) { return unary<Digamma>(x); }
+Tensor polygamma(std::int64_t n, const Located& x) {
   check_defined("polygamma", x);
   if (n < 0) throw std::invalid_argument("polygamma: the order is " + std::to_string(n) + "; it must be at least 0");
   const DType dtype = to_floating(x.dtype());
   return binary<Polygamma>(static_cast<double>(n), x, dtype, dtype);
 }
-Tensor softplus(const Tensor& x) { return unary<Softplus>(x); }
+Tensor softplus(const Located& x) { return unary<Softplus>(x); }
 Tensor logaddexp(const Operand& a, const Operand& b) { return binary<LogAddExp>(a, b); }
 Tensor xlogy(const Operand& a, const Operand& b) { return binary<XLogY>(a, b); }
 Tensor fmod(const Operand& a, const Operand& b) { return remainder_of<FMod>(a, b); }
 Tensor remainder(const Operand& a, const Operand& b) { return remainder_of<Remainder>(a, b); }
-Tensor floor(const Tensor& x) { return unary<Floor>(x); }
-Tensor ceil(const Tensor& x) { return unary<Ceil>(x); }
-Tensor round(const Tensor& x) { return unary<Round>(x); }
-Tensor trunc(const Tensor& x) { return unary<Trunc>(x); }
+Tensor floor(const Located& x) { return unary<Floor>(x); }
+Tensor ceil(const Located& x) { return unary<Ceil>(x); }
+Tensor round(const Located& x) { return unary<Round>(x); }
+Tensor trunc(const Located& x) { return unary<Trunc>(x); }
 
-Tensor sinc(const Tensor& x) {
+Tensor sinc(const Located& x) {
   check_defined("sinc", x);
   const Tensor u = x * std::numbers::pi, near = abs(u) < 0.5;
   // Σ (-1)ᵏ u²ᵏ / (2k + 1)!, in which derivatives at 0 are those of a polynomial.
@@ -120,7 +120,7 @@ Tensor lerp(const Operand& a, const Operand& b, const Operand& w) {
   return start + w.to(dtype) * (b.to(dtype) - start);
 }
 
-Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std::optional<double> neginf) {
+Tensor nan_to_num(const Located& x, double nan, std::optional<double> posinf, std::optional<double> neginf) {
   check_defined("nan_to_num", x);
   if (!is_floating(x.dtype())) return x;
   const double largest = x.dtype() == DType::float32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
@@ -129,15 +129,15 @@ Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std
   return where(x == x, finite, nan);
 }
 
-Tensor isnan(const Tensor& x) {
+Tensor isnan(const Located& x) {
   check_defined("isnan", x);
   return not_equal(x, x);
 }
-Tensor isinf(const Tensor& x) {
+Tensor isinf(const Located& x) {
   check_defined("isinf", x);
   return is_floating(x.dtype()) ? equal(abs(x), std::numeric_limits<double>::infinity()) : not_equal(x, x);
 }
-Tensor isfinite(const Tensor& x) {
+Tensor isfinite(const Located& x) {
   check_defined("isfinite", x);
   return is_floating(x.dtype()) ? less(abs(x), std::numeric_limits<double>::infinity()) : equal(x, x);
 }
@@ -153,7 +153,7 @@ Tensor logical_xor(const Operand& a, const Operand& b) {
   check_operands("logical_xor", {&a, &b});
   return not_equal(a.to(DType::bool_), b.to(DType::bool_));
 }
-Tensor logical_not(const Tensor& x) {
+Tensor logical_not(const Located& x) {
   check_defined("logical_not", x);
   return equal(x.to(DType::bool_), false);
 }

@@ -26,7 +26,7 @@ Tensor flat_root(const Tensor& x) { return where(x == 0, zeros({}, x.dtype()), s
 
 }  // namespace
 
-Tensor prod(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor prod(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("prod", x);
   const AxisList reduced = axes.normalize("prod", x.shape());
   const Shape result = detail::reduced_shape(x.shape(), reduced, keepdims);
@@ -45,19 +45,19 @@ Tensor prod(const Tensor& x, const Axes& axes, bool keepdims) {
   return reshape(terms, result);
 }
 
-Tensor var(const Tensor& x, const Axes& axes, double ddof, bool keepdims) {
+Tensor var(const Located& x, const Axes& axes, double ddof, bool keepdims) {
   detail::check_defined("var", x);
   const Tensor input = floating(x);
   const double n = count_of(x, axes.normalize("var", x.shape()));
   return sum(square(input - mean(input, axes, true)), axes, keepdims) / std::max(n - ddof, 0.0);
 }
 
-Tensor stddev(const Tensor& x, const Axes& axes, double ddof, bool keepdims) {
+Tensor stddev(const Located& x, const Axes& axes, double ddof, bool keepdims) {
   detail::check_defined("stddev", x);
   return flat_root(var(x, axes, ddof, keepdims));
 }
 
-Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdims) {
+Tensor norm(const Located& x, double p, const Axes& axes, bool keepdims) {
   detail::check_defined("norm", x);
   if (std::isnan(p)) throw std::invalid_argument("norm: the order is NaN");
   const Tensor input = floating(x);
@@ -72,12 +72,12 @@ Tensor norm(const Tensor& x, double p, const Axes& axes, bool keepdims) {
   return where(total == 0, zeros({}, input.dtype()), power(total, 1 / p));
 }
 
-Tensor any(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor any(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("any", x);
   return sum(x.to(DType::bool_), axes, keepdims) > 0;
 }
 
-Tensor all(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor all(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("all", x);
   return sum(logical_not(x), axes, keepdims) == 0;
 }

@@ -6,20 +6,20 @@
 namespace xgrad {
 
 /// Π x, pairwise; int64 of bool. Of nothing: 1. Derivatives are right where elements are 0.
-Tensor prod(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor prod(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// Σ (x - mean)² / (n - ddof); float64 of int64 and bool. NaN of nothing; n - ddof <= 0 gives NaN or inf.
-Tensor var(const Tensor& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
+Tensor var(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
 /// √var; named as in xtensor, for `std` is a namespace. Where elements are all equal, derivatives of any order are 0.
-Tensor stddev(const Tensor& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
+Tensor stddev(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
 /// (Σ |x|ᵖ)^(1/p) over axes; of all elements of a matrix with p = 2 that is Frobenius' norm. p = inf: the largest |x|, -inf: the
 /// smallest, 0: how many are not 0 (without gradient). Where the norm is 0, derivatives of any order are 0; so are those of |x|ᵖ, p > 0,
 /// in elements that are 0.
 /// Throws std::invalid_argument for p = NaN.
-Tensor norm(const Tensor& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
+Tensor norm(const Located& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
 
 /// Whether any element is not 0; false of nothing. bool, no gradient.
-Tensor any(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor any(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// Whether all elements are not 0; true of nothing. bool, no gradient.
-Tensor all(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor all(const Located& x, const Axes& axes = {}, bool keepdims = false);
 
 }  // namespace xgrad

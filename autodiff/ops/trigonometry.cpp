@@ -5,27 +5,27 @@ namespace xgrad {
 
 using namespace detail;
 
-Tensor tan(const Tensor& x) { return unary<Tan>(x); }
-Tensor arcsin(const Tensor& x) { return unary<ArcSin>(x); }
-Tensor arccos(const Tensor& x) { return unary<ArcCos>(x); }
-Tensor arctan(const Tensor& x) { return unary<ArcTan>(x); }
+Tensor tan(const Located& x) { return unary<Tan>(x); }
+Tensor arcsin(const Located& x) { return unary<ArcSin>(x); }
+Tensor arccos(const Located& x) { return unary<ArcCos>(x); }
+Tensor arctan(const Located& x) { return unary<ArcTan>(x); }
 Tensor arctan2(const Operand& y, const Operand& x) { return binary<ArcTan2>(y, x); }
-Tensor sinh(const Tensor& x) { return unary<Sinh>(x); }
-Tensor cosh(const Tensor& x) { return unary<Cosh>(x); }
-Tensor arcsinh(const Tensor& x) { return unary<ArcSinh>(x); }
-Tensor arccosh(const Tensor& x) { return unary<ArcCosh>(x); }
-Tensor arctanh(const Tensor& x) { return unary<ArcTanh>(x); }
-Tensor exp2(const Tensor& x) { return unary<Exp2>(x); }
-Tensor log2(const Tensor& x) { return unary<Log2>(x); }
-Tensor log10(const Tensor& x) { return unary<Log10>(x); }
-Tensor cbrt(const Tensor& x) { return unary<Cbrt>(x); }
+Tensor sinh(const Located& x) { return unary<Sinh>(x); }
+Tensor cosh(const Located& x) { return unary<Cosh>(x); }
+Tensor arcsinh(const Located& x) { return unary<ArcSinh>(x); }
+Tensor arccosh(const Located& x) { return unary<ArcCosh>(x); }
+Tensor arctanh(const Located& x) { return unary<ArcTanh>(x); }
+Tensor exp2(const Located& x) { return unary<Exp2>(x); }
+Tensor log2(const Located& x) { return unary<Log2>(x); }
+Tensor log10(const Located& x) { return unary<Log10>(x); }
+Tensor cbrt(const Located& x) { return unary<Cbrt>(x); }
 Tensor hypot(const Operand& a, const Operand& b) { return binary<Hypot>(a, b); }
 
-Tensor reciprocal(const Tensor& x) {
+Tensor reciprocal(const Located& x) {
   check_defined("reciprocal", x);
   return 1 / x;
 }
-Tensor rsqrt(const Tensor& x) {
+Tensor rsqrt(const Located& x) {
   check_defined("rsqrt", x);
   return 1 / sqrt(x);
 }

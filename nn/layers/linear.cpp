@@ -19,7 +19,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, const Linear
   if (options.bias) bias = parameter(generator.uniform({out_features}, -bound, bound));
 }
 
-Tensor Linear::operator()(const Tensor& x) const {
+Tensor Linear::operator()(const Located& x) const {
   if (x.dim() == 0 || x.shape(-1) != in_features_)
     throw std::invalid_argument("Linear: expected an input of shape (..., " + std::to_string(in_features_) + "), got " +
                                 to_string(x.shape()));

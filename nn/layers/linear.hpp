@@ -19,7 +19,7 @@ class Linear : public Module {
   Linear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& options = {});
 
   /// Throws std::invalid_argument unless the last axis of `x` has `in_features` entries.
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Located& x) const;
 
   std::int64_t in_features() const { return in_features_; }
   std::int64_t out_features() const { return out_features_; }

@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <tests/catalogue/catalogue.hpp>
+#include <tests/support/function.hpp>
 
 namespace xgrad::catalogue {
+
+using test::FunctionOf;
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -46,7 +49,7 @@ inline const std::vector<std::vector<Shape>> binary_shapes = {{{3, 4}, {3, 4}}, 
                                                        {{3, 4}, {4}},    {{3, 1}, {4}}, {{2, 3, 4}, {3, 1}}, {{1, 4}, {3, 1}},
                                                        {{0, 3}, {3}},    {{2, 200}, {2, 1}}, {{5, 200}, {200}}};
 
-inline Row unary(std::string name, Tensor (*f)(const Tensor&), Domain domain, double (*reference)(double), double ulps = 4,
+inline Row unary(std::string name, FunctionOf<> f, Domain domain, double (*reference)(double), double ulps = 4,
           std::vector<Edge> edges = {}) {
   return {.name = name,
           .function = name,

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <tests/catalogue/catalogue.hpp>
+#include <tests/support/function.hpp>
 
 namespace xgrad::catalogue {
+
+using test::FunctionOf;
 
 using Fold = std::function<double(const std::vector<double>&)>;
 
@@ -38,7 +41,7 @@ struct Way {
   bool keepdims;
 };
 
-using Reduce = Tensor (*)(const Tensor&, const Axes&, bool);
+using Reduce = FunctionOf<const Axes&, bool>;
 
 inline void add_ways(std::vector<Row>& rows, const std::string& name, Reduce reduce, const Fold& f, bool of_nothing, double ulps,
               std::vector<Edge> edges) {

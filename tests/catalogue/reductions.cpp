@@ -24,7 +24,7 @@ double log_sum_exp(const std::vector<double>& x) {
   return top + std::log(total(terms));
 }
 
-Row along(std::string name, std::string function, Tensor (*f)(const Tensor&, std::int64_t), std::int64_t axis, bool logarithm) {
+Row along(std::string name, std::string function, FunctionOf<std::int64_t> f, std::int64_t axis, bool logarithm) {
   return {.name = std::move(name),
           .function = std::move(function),
           .apply = [=](const std::vector<Tensor>& x) { return f(x[0], axis); },

@@ -43,7 +43,7 @@ Plain running(const Plain& x, const Fold& f) {
   return result;
 }
 
-Row scan(std::string name, Tensor (*f)(const Tensor&, std::int64_t), const Fold& fold, double ulps, std::vector<Edge> edges) {
+Row scan(std::string name, FunctionOf<std::int64_t> f, const Fold& fold, double ulps, std::vector<Edge> edges) {
   return {.name = name,
           .function = name,
           .apply = [f](const std::vector<Tensor>& x) { return f(x[0], x[0].dim() == 3 ? 1 : 0); },
