@@ -18,43 +18,31 @@ using Options = const Json&;
 using Function = std::function<Tensor(In, Options)>;
 using Table = std::map<std::string, Function>;
 
-template <Tensor (*f)(const Tensor&)>
-Tensor one(In x, Options) {
-  return f(x[0]);
-}
-template <Tensor (*f)(const Operand&, const Operand&)>
-Tensor two(In x, Options) {
-  return f(x[0], x[1]);
-}
-template <Tensor (*f)(const Tensor&, const Tensor&)>
-Tensor both(In x, Options) {
-  return f(x[0], x[1]);
-}
 Axes axes(Options o) { return o.contains("axis") ? Axes(o.at("axis").get<std::vector<std::int64_t>>()) : Axes(); }
-template <Tensor (*f)(const Tensor&, const Axes&, bool)>
-Tensor folded(In x, Options o) {
-  return f(x[0], axes(o), o.value("keepdims", false));
-}
-template <Tensor (*f)(const Tensor&, std::int64_t)>
-Tensor along(In x, Options o) {
-  return f(x[0], o.at("axis"));
-}
+
+// How functions are called, whatever they take exactly.
+#define ONE(f) [](In x, Options) { return xgrad::f(x[0]); }
+#define TWO(f) [](In x, Options) { return xgrad::f(x[0], x[1]); }
+#define FOLDED(f) [](In x, Options o) { return xgrad::f(x[0], axes(o), o.value("keepdims", false)); }
+#define ALONG(f) [](In x, Options o) { return xgrad::f(x[0], o.at("axis").get<std::int64_t>()); }
+#define INDEX(f) \
+  [](In x, Options o) { return o.contains("axis") ? xgrad::f(x[0], o.at("axis").get<std::int64_t>(), o.value("keepdims", false)) : xgrad::f(x[0]); }
 
 Table elementwise() {
   return {
-      {"negative", one<negative>}, {"exp", one<exp>}, {"log", one<log>}, {"log1p", one<log1p>}, {"expm1", one<expm1>}, {"sqrt", one<sqrt>},
-      {"square", one<square>}, {"abs", one<abs>}, {"sign", one<sign>}, {"sin", one<sin>}, {"cos", one<cos>}, {"tanh", one<tanh>},
-      {"sigmoid", one<sigmoid>}, {"erf", one<erf>}, {"relu", one<relu>}, {"tan", one<tan>}, {"arcsin", one<arcsin>}, {"arccos", one<arccos>},
-      {"arctan", one<arctan>}, {"sinh", one<sinh>}, {"cosh", one<cosh>}, {"arcsinh", one<arcsinh>}, {"arccosh", one<arccosh>},
-      {"arctanh", one<arctanh>}, {"exp2", one<exp2>}, {"log2", one<log2>}, {"log10", one<log10>}, {"reciprocal", one<reciprocal>},
-      {"rsqrt", one<rsqrt>}, {"erfc", one<erfc>}, {"lgamma", one<lgamma>}, {"digamma", one<digamma>}, {"softplus", one<softplus>},
-      {"sinc", one<sinc>}, {"floor", one<floor>}, {"ceil", one<ceil>}, {"round", one<round>}, {"trunc", one<trunc>}, {"isnan", one<isnan>},
-      {"isinf", one<isinf>}, {"isfinite", one<isfinite>}, {"logical_not", one<logical_not>},
-      {"add", two<add>}, {"subtract", two<subtract>}, {"multiply", two<multiply>}, {"divide", two<divide>}, {"power", two<power>},
-      {"maximum", two<maximum>}, {"minimum", two<minimum>}, {"arctan2", two<arctan2>}, {"hypot", two<hypot>}, {"logaddexp", two<logaddexp>},
-      {"xlogy", two<xlogy>}, {"fmod", two<fmod>}, {"remainder", two<remainder>}, {"copysign", two<copysign>}, {"equal", two<equal>},
-      {"not_equal", two<not_equal>}, {"less", two<less>}, {"less_equal", two<less_equal>}, {"greater", two<greater>},
-      {"greater_equal", two<greater_equal>}, {"logical_and", two<logical_and>}, {"logical_or", two<logical_or>}, {"logical_xor", two<logical_xor>},
+      {"negative", ONE(negative)}, {"exp", ONE(exp)}, {"log", ONE(log)}, {"log1p", ONE(log1p)}, {"expm1", ONE(expm1)}, {"sqrt", ONE(sqrt)},
+      {"square", ONE(square)}, {"abs", ONE(abs)}, {"sign", ONE(sign)}, {"sin", ONE(sin)}, {"cos", ONE(cos)}, {"tanh", ONE(tanh)},
+      {"sigmoid", ONE(sigmoid)}, {"erf", ONE(erf)}, {"relu", ONE(relu)}, {"tan", ONE(tan)}, {"arcsin", ONE(arcsin)}, {"arccos", ONE(arccos)},
+      {"arctan", ONE(arctan)}, {"sinh", ONE(sinh)}, {"cosh", ONE(cosh)}, {"arcsinh", ONE(arcsinh)}, {"arccosh", ONE(arccosh)},
+      {"arctanh", ONE(arctanh)}, {"exp2", ONE(exp2)}, {"log2", ONE(log2)}, {"log10", ONE(log10)}, {"reciprocal", ONE(reciprocal)},
+      {"rsqrt", ONE(rsqrt)}, {"erfc", ONE(erfc)}, {"lgamma", ONE(lgamma)}, {"digamma", ONE(digamma)}, {"softplus", ONE(softplus)},
+      {"sinc", ONE(sinc)}, {"floor", ONE(floor)}, {"ceil", ONE(ceil)}, {"round", ONE(round)}, {"trunc", ONE(trunc)}, {"isnan", ONE(isnan)},
+      {"isinf", ONE(isinf)}, {"isfinite", ONE(isfinite)}, {"logical_not", ONE(logical_not)},
+      {"add", TWO(add)}, {"subtract", TWO(subtract)}, {"multiply", TWO(multiply)}, {"divide", TWO(divide)}, {"power", TWO(power)},
+      {"maximum", TWO(maximum)}, {"minimum", TWO(minimum)}, {"arctan2", TWO(arctan2)}, {"hypot", TWO(hypot)}, {"logaddexp", TWO(logaddexp)},
+      {"xlogy", TWO(xlogy)}, {"fmod", TWO(fmod)}, {"remainder", TWO(remainder)}, {"copysign", TWO(copysign)}, {"equal", TWO(equal)},
+      {"not_equal", TWO(not_equal)}, {"less", TWO(less)}, {"less_equal", TWO(less_equal)}, {"greater", TWO(greater)},
+      {"greater_equal", TWO(greater_equal)}, {"logical_and", TWO(logical_and)}, {"logical_or", TWO(logical_or)}, {"logical_xor", TWO(logical_xor)},
       {"polygamma", [](In x, Options o) { return polygamma(o.at("n"), x[0]); }},
       {"nan_to_num",
        [](In x, Options o) {
@@ -71,12 +59,9 @@ Table elementwise() {
 }
 
 Table reductions() {
-  const auto index = [](Tensor (*flat)(const Tensor&), Tensor (*f)(const Tensor&, std::int64_t, bool)) {
-    return [=](In x, Options o) { return o.contains("axis") ? f(x[0], o.at("axis"), o.value("keepdims", false)) : flat(x[0]); };
-  };
   return {
-      {"sum", folded<sum>}, {"mean", folded<mean>}, {"max", folded<max>}, {"min", folded<min>}, {"logsumexp", folded<logsumexp>},
-      {"prod", folded<prod>}, {"median", folded<median>},
+      {"sum", FOLDED(sum)}, {"mean", FOLDED(mean)}, {"max", FOLDED(max)}, {"min", FOLDED(min)}, {"logsumexp", FOLDED(logsumexp)},
+      {"prod", FOLDED(prod)}, {"median", FOLDED(median)},
       {"any", [](In x, Options o) { return any(x[0] > 1, axes(o), o.value("keepdims", false)); }},
       {"all", [](In x, Options o) { return all(x[0] > -1, axes(o), o.value("keepdims", false)); }},
       {"var", [](In x, Options o) { return var(x[0], axes(o), o.at("ddof").get<double>(), o.value("keepdims", false)); }},
@@ -86,9 +71,9 @@ Table reductions() {
          const double p = o.at("p").is_string() ? std::stod(o.at("p").get<std::string>()) : o.at("p").get<double>();
          return norm(x[0], p, axes(o), o.value("keepdims", false));
        }},
-      {"argmax", index(argmax, argmax)}, {"argmin", index(argmin, argmin)},
-      {"cumsum", along<cumsum>}, {"cumprod", along<cumprod>}, {"logcumsumexp", along<logcumsumexp>}, {"softmax", along<softmax>},
-      {"log_softmax", along<log_softmax>},
+      {"argmax", INDEX(argmax)}, {"argmin", INDEX(argmin)},
+      {"cumsum", ALONG(cumsum)}, {"cumprod", ALONG(cumprod)}, {"logcumsumexp", ALONG(logcumsumexp)}, {"softmax", ALONG(softmax)},
+      {"log_softmax", ALONG(log_softmax)},
   };
 }
 
@@ -96,7 +81,7 @@ Table shapes() {
   return {
       {"reshape", [](In x, Options) { return reshape(x[0], {6, -1}); }},
       {"transpose", [](In x, Options o) { return o.contains("axes") ? transpose(x[0], o.at("axes").get<std::vector<std::int64_t>>()) : transpose(x[0]); }},
-      {"matrix_transpose", one<matrix_transpose>},
+      {"matrix_transpose", ONE(matrix_transpose)},
       {"broadcast_to", [](In x, Options) { return broadcast_to(x[0], {2, 3, 4}); }},
       {"flip", [](In x, Options) { return flip(x[0]); }},
       {"flatten", [](In x, Options) { return flatten(x[0]); }},
@@ -139,7 +124,7 @@ Table shapes() {
 
 Table products() {
   return {
-      {"matmul", both<matmul>}, {"dot", both<dot>}, {"inner", both<inner>}, {"outer", both<outer>}, {"kron", both<kron>}, {"cross", both<cross>},
+      {"matmul", TWO(matmul)}, {"dot", TWO(dot)}, {"inner", TWO(inner)}, {"outer", TWO(outer)}, {"kron", TWO(kron)}, {"cross", TWO(cross)},
       {"tensordot", [](In x, Options) { return tensordot(x[0], x[1]); }},
       {"einsum", [](In x, Options o) { return einsum(o.at("subscripts"), x); }},
   };
@@ -150,7 +135,7 @@ Tensor part(const std::vector<Tensor>& results, Options o) { return square(resul
 
 Table linear_algebra() {
   return {
-      {"cholesky", one<cholesky>}, {"inv", one<inv>}, {"det", one<det>}, {"expm", one<expm>}, {"solve", both<solve>}, {"lstsq", both<lstsq>},
+      {"cholesky", ONE(cholesky)}, {"inv", ONE(inv)}, {"det", ONE(det)}, {"expm", ONE(expm)}, {"solve", TWO(solve)}, {"lstsq", TWO(lstsq)},
       {"slogdet", [](In x, Options) { return slogdet(x[0]).second; }},
       {"matrix_power", [](In x, Options o) { return matrix_power(x[0], o.at("n")); }},
       {"eigh",
