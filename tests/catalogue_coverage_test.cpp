@@ -59,8 +59,8 @@ TEST(Catalogue, HasEmptyAndScalarInputsForEveryFunction) {
   // They are of vectors, matrices or images, or of one axis among others.
   const std::set<std::string> refuse_scalars{
       "argsort", "avg_pool1d", "avg_pool2d", "cholesky", "concatenate", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "cross", "cumprod",
-      "cumsum", "det", "diag", "diagonal", "eigh", "expm", "fold", "index_add", "inv", "log_softmax", "logcumsumexp", "lstsq", "matmul", "matrix_power",
-      "matrix_transpose", "max_pool1d", "max_pool2d", "moveaxis", "pad", "pinv", "qr", "repeat", "scatter_add", "slogdet", "softmax", "solve", "sort",
+      "cumsum", "det", "diag", "diagonal", "eigh", "expm", "fft", "fold", "ifft", "index_add", "inv", "irfft", "log_softmax", "logcumsumexp", "lstsq", "matmul", "matrix_power",
+      "matrix_transpose", "max_pool1d", "max_pool2d", "moveaxis", "pad", "pinv", "qr", "repeat", "rfft", "scatter_add", "slogdet", "softmax", "solve", "sort",
       "split", "svd", "swapaxes", "take", "take_along_axis", "topk", "trace", "triangular_solve", "tril", "triu", "unfold"};
   std::set<std::string> functions;
   for (const Row& row : rows()) {

@@ -130,6 +130,13 @@ Table products() {
   };
 }
 
+Table fourier() {
+  return {{"rfft", ALONG(rfft)},
+          {"irfft", [](In x, Options o) { return irfft(x[0], o.at("n"), o.at("axis")); }},
+          {"fft", ALONG(fft)},
+          {"ifft", ALONG(ifft)}};
+}
+
 /// One of several results; its squares, for its signs are anyone's choice.
 Tensor part(const std::vector<Tensor>& results, Options o) { return square(results[o.at("part").get<std::size_t>()]); }
 
@@ -191,7 +198,7 @@ Table convolutions() {
 const Table& table() {
   static const Table all = [] {
     Table result;
-    for (const Table& family : {elementwise(), reductions(), shapes(), products(), linear_algebra(), convolutions()}) result.insert(family.begin(), family.end());
+    for (const Table& family : {elementwise(), reductions(), shapes(), products(), linear_algebra(), convolutions(), fourier()}) result.insert(family.begin(), family.end());
     return result;
   }();
   return all;

@@ -327,8 +327,25 @@ def convolutions():
     add("avg_pool1d", lambda x, kernel: F.avg_pool1d(x, kernel), draw((2, 2, 6)), kernel=2)
 
 
+def fourier():
+    def real(transform):
+        return lambda x, **o: torch.view_as_real(transform(x, **o))
+
+    def complex_(transform):
+        return lambda x, **o: transform(torch.view_as_complex(x), **o)
+
+    for shape, axis in [((6,), 0), ((5,), -1), ((1,), 0), ((2, 7), -1), ((4, 3), 0), ((2, 5, 3), 1)]:
+        pairs = (*shape, 2)
+        half = list(pairs)
+        half[axis - 1 if axis < 0 else axis] = shape[axis] // 2 + 1
+        add("rfft", real(lambda x, axis: torch.fft.rfft(x, dim=axis)), draw(shape), axis=axis)
+        add("irfft", complex_(lambda y, n, axis: torch.fft.irfft(y, n, dim=axis)), draw(half), n=shape[axis], axis=axis)
+        add("fft", real(complex_(lambda x, axis: torch.fft.fft(x, dim=axis))), draw(pairs), axis=axis)
+        add("ifft", real(complex_(lambda x, axis: torch.fft.ifft(x, dim=axis))), draw(pairs), axis=axis)
+
+
 def ops():
     torch.manual_seed(4)
-    for family in [elementwise, reductions, shapes, products, linear_algebra, convolutions]:
+    for family in [elementwise, reductions, shapes, products, linear_algebra, convolutions, fourier]:
         family()
     write("ops.json", {"cases": CASES})
