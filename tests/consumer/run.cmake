@@ -28,3 +28,14 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${FOLDER}/build -G ${GENERA
 run(${CMAKE_COMMAND} --build ${FOLDER}/build --parallel 2)
 run(${FOLDER}/build/engine)
 run(${FOLDER}/build/network)
+
+# The sources beside one's own are built for distribution: every set of kernels that is in there serves, if the processor has it.
+if(MODE STREQUAL subdirectory)
+  foreach(set sse2 avx2 avx512)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env XGRAD_SIMD=${set} ${FOLDER}/build/network RESULT_VARIABLE code OUTPUT_VARIABLE output
+                    ERROR_VARIABLE output)
+    if(NOT code EQUAL 0 AND NOT output MATCHES "which this (processor does not have|build has no kernels for)")
+      message(FATAL_ERROR "network failed (${code}) with XGRAD_SIMD=${set}:\n${output}")
+    endif()
+  endforeach()
+endif()
