@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <autodiff/evaluate/threads.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -39,8 +40,10 @@ void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t 
     for (std::size_t i = 0; i < count; ++i) f(context, i);
     return;
   }
-  tbb::task_arena arena(threads);
-  arena.execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
+  // Made anew, an arena costs more than a short pass.
+  thread_local std::optional<tbb::task_arena> arena;
+  if (!arena || arena->max_concurrency() != threads) arena.emplace(threads);
+  arena->execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
 }
 
 }  // namespace detail
