@@ -45,6 +45,14 @@ TEST(Anomaly, NamesTheOpThatMakesTheFirstOne) {
   EXPECT_NO_THROW(log(abs(x)));
 }
 
+TEST(Anomaly, NamesTheLineOfAConvolutionOrATransform) {
+  const Tensor large = full({1, 1, 3}, 1e308, DType::float64), place = zeros({1, 1, 3}, DType::int64);
+  const AnomalyMode watching;
+  EXPECT_NE(message_of_anomaly([&] { conv1d(large, large); }).find(here(__LINE__)), std::string::npos);
+  EXPECT_NE(message_of_anomaly([&] { rfft(large); }).find(here(__LINE__)), std::string::npos);
+  EXPECT_NE(message_of_anomaly([&] { scatter_add(large, place, large); }).find(here(__LINE__)), std::string::npos);
+}
+
 TEST(Anomaly, DoesNotBlameWhoGetsOne) {
   const Tensor x{1.0, std::numeric_limits<double>::quiet_NaN()};
   const AnomalyMode watching;

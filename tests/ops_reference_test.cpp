@@ -176,16 +176,13 @@ ConvOptions convolution(Options o) {
   return {.stride = extent(o, "stride", 1), .padding = extent(o, "padding", 0), .dilation = extent(o, "dilation", 1), .groups = o.at("groups"),
           .output_padding = extent(o, "output_padding", 0)};
 }
-template <Tensor (*f)(const Tensor&, const Tensor&, const Tensor&, const ConvOptions&)>
-Tensor convolved(In x, Options o) {
-  return f(x[0], x[1], x.size() > 2 ? x[2] : Tensor(), convolution(o));
-}
+#define CONVOLVED(f) [](In x, Options o) { return xgrad::f(x[0], x[1], x.size() > 2 ? x[2] : Tensor(), convolution(o)); }
 WindowOptions window(Options o) { return {.stride = extent(o, "stride", 1), .padding = extent(o, "padding", 0), .dilation = extent(o, "dilation", 1)}; }
 
 Table convolutions() {
   return {
-      {"conv1d", convolved<conv1d>}, {"conv2d", convolved<conv2d>}, {"conv_transpose1d", convolved<conv_transpose1d>},
-      {"conv_transpose2d", convolved<conv_transpose2d>},
+      {"conv1d", CONVOLVED(conv1d)}, {"conv2d", CONVOLVED(conv2d)}, {"conv_transpose1d", CONVOLVED(conv_transpose1d)},
+      {"conv_transpose2d", CONVOLVED(conv_transpose2d)},
       {"unfold", [](In x, Options o) { return unfold(x[0], extent(o, "kernel", 1), window(o)); }},
       {"fold", [](In x, Options o) { return fold(x[0], extent(o, "size", 1), extent(o, "kernel", 1), window(o)); }},
       {"max_pool2d", [](In x, Options o) { return max_pool2d(x[0], extent(o, "kernel", 1), window(o)); }},

@@ -7,6 +7,10 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 // OpenBLAS's own; other BLAS libraries do without.
 extern "C" {
 __attribute__((weak)) void openblas_set_num_threads(int threads);
@@ -34,6 +38,20 @@ int num_threads() {
 
 namespace detail {
 
+namespace {
+
+// TBB comes without ThreadSanitizer's instructions, which then cannot see that work starts after it is given out and is done before
+// the call returns: it is told.
+#if defined(__SANITIZE_THREAD__)
+void hand_over(void* token) { __tsan_release(token); }
+void take_over(void* token) { __tsan_acquire(token); }
+#else
+void hand_over(void*) {}
+void take_over(void*) {}
+#endif
+
+}  // namespace
+
 void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context) {
   const int threads = num_threads();
   if (threads == 1 || count < 2) {
@@ -43,7 +61,16 @@ void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t 
   // Made anew, an arena costs more than a short pass.
   thread_local std::optional<tbb::task_arena> arena;
   if (!arena || arena->max_concurrency() != threads) arena.emplace(threads);
-  arena->execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
+  char given = 0, done = 0;
+  hand_over(&given);
+  arena->execute([&] {
+    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
+      take_over(&given);
+      f(context, i);
+      hand_over(&done);
+    });
+  });
+  take_over(&done);
 }
 
 }  // namespace detail

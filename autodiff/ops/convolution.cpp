@@ -171,12 +171,12 @@ Tensor pooled_windows(std::string_view op, const Tensor& x, Extent2 kernel, cons
 
 }  // namespace
 
-Tensor unfold(const Tensor& x, Extent2 kernel, const WindowOptions& options) {
+Tensor unfold(const Located& x, Extent2 kernel, const WindowOptions& options) {
   check_images("unfold", x, 4);
   return record_unfold(x, windows_of("unfold", {x.shape(2), x.shape(3)}, kernel, options.stride, options.padding, options.dilation));
 }
 
-Tensor fold(const Tensor& columns, Extent2 size, Extent2 kernel, const WindowOptions& options) {
+Tensor fold(const Located& columns, Extent2 size, Extent2 kernel, const WindowOptions& options) {
   check_images("fold", columns, 3);
   const Windows windows = windows_of("fold", size, kernel, options.stride, options.padding, options.dilation);
   const std::int64_t elements = kernel.height * kernel.width;
@@ -186,7 +186,7 @@ Tensor fold(const Tensor& columns, Extent2 size, Extent2 kernel, const WindowOpt
   return record_fold(columns, windows, columns.shape(1) / elements);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
   check_weight("conv2d", x, weight, options, false);
   const std::int64_t images = x.shape(0), groups = options.groups, outputs = weight.shape(0);
   const Windows windows = windows_of("conv2d", {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)}, options.stride, options.padding, options.dilation);
@@ -199,7 +199,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   return with_bias("conv2d", reshape(y, {images, outputs, windows.rows(), windows.columns()}), bias);
 }
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv_transpose2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
   check_weight("conv_transpose2d", x, weight, options, true);
   const std::int64_t images = x.shape(0), groups = options.groups, outputs = weight.shape(1) * groups, inputs = x.shape(1) / groups;
   const auto size = [](std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation, std::int64_t more) {
@@ -218,16 +218,16 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   return with_bias("conv_transpose2d", record_fold(reshape(columns, {images, groups * taps, places}), windows, outputs), bias);
 }
 
-Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
   check_images("conv1d", weight, 3);
   return of_signals("conv1d", x, [&](const Tensor& images) { return conv2d(images, expand_dims(weight, 2), bias, flat(options)); });
 }
-Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+Tensor conv_transpose1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
   check_images("conv_transpose1d", weight, 3);
   return of_signals("conv_transpose1d", x, [&](const Tensor& images) { return conv_transpose2d(images, expand_dims(weight, 2), bias, flat(options)); });
 }
 
-Tensor max_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options) {
+Tensor max_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options) {
   Shape result;
   const Tensor windows = pooled_windows("max_pool2d", x, kernel, options, true, result);
   Tensor largest = argmax(windows, 2, true);
@@ -242,7 +242,7 @@ Tensor max_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options)
   return reshape(detail::take_along_axis_unchecked(windows, largest, 2), result);
 }
 
-Tensor avg_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
+Tensor avg_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
   Shape result;
   const Tensor windows = pooled_windows("avg_pool2d", x, kernel, options, false, result);
   if (count_include_pad) return reshape(mean(windows, 2), result);
@@ -252,15 +252,15 @@ Tensor avg_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options,
   return reshape(sum(windows, 2) / counts, result);
 }
 
-Tensor max_pool2d(const Tensor& x, Extent2 kernel) { return max_pool2d(x, kernel, {.stride = kernel}); }
-Tensor avg_pool2d(const Tensor& x, Extent2 kernel) { return avg_pool2d(x, kernel, {.stride = kernel}); }
-Tensor max_pool1d(const Tensor& x, std::int64_t kernel, const WindowOptions& options) {
+Tensor max_pool2d(const Located& x, Extent2 kernel) { return max_pool2d(x, kernel, {.stride = kernel}); }
+Tensor avg_pool2d(const Located& x, Extent2 kernel) { return avg_pool2d(x, kernel, {.stride = kernel}); }
+Tensor max_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options) {
   return of_signals("max_pool1d", x, [&](const Tensor& images) { return max_pool2d(images, {1, kernel}, flat(options)); });
 }
-Tensor avg_pool1d(const Tensor& x, std::int64_t kernel, const WindowOptions& options, bool count_include_pad) {
+Tensor avg_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options, bool count_include_pad) {
   return of_signals("avg_pool1d", x, [&](const Tensor& images) { return avg_pool2d(images, {1, kernel}, flat(options), count_include_pad); });
 }
-Tensor max_pool1d(const Tensor& x, std::int64_t kernel) { return max_pool1d(x, kernel, {.stride = kernel}); }
-Tensor avg_pool1d(const Tensor& x, std::int64_t kernel) { return avg_pool1d(x, kernel, {.stride = kernel}); }
+Tensor max_pool1d(const Located& x, std::int64_t kernel) { return max_pool1d(x, kernel, {.stride = kernel}); }
+Tensor avg_pool1d(const Located& x, std::int64_t kernel) { return avg_pool1d(x, kernel, {.stride = kernel}); }
 
 }  // namespace xgrad

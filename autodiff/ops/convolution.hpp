@@ -24,32 +24,32 @@ struct ConvOptions {
 };
 
 /// yₙₒᵢⱼ = bₒ + Σ xₙ꜀,ᵢₛ₊ₐ,ⱼₛ₊ᵦ wₒ꜀ₐᵦ: x (N, C, H, W), weight (O, C / groups, height, width), bias (O) or undefined.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv2d(const Located& x, const Located& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 /// x (N, C, L), weight (O, C / groups, length); of the options the widths count.
-Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv1d(const Located& x, const Located& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 /// The transpose of `conv2d` in x: weight (C, O / groups, height, width).
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
-Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv_transpose2d(const Located& x, const Located& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv_transpose1d(const Located& x, const Located& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 
 /// Where windows lie.
 struct WindowOptions {
   Extent2 stride = 1, padding = 0, dilation = 1;
 };
 /// The windows of images as columns: (N, C · height · width, number of windows).
-Tensor unfold(const Tensor& x, Extent2 kernel, const WindowOptions& options = {});
+Tensor unfold(const Located& x, Extent2 kernel, const WindowOptions& options = {});
 /// Columns added up into images of `size`: the transpose of `unfold`.
-Tensor fold(const Tensor& columns, Extent2 size, Extent2 kernel, const WindowOptions& options = {});
+Tensor fold(const Located& columns, Extent2 size, Extent2 kernel, const WindowOptions& options = {});
 
 /// The largest of each window; of several the first takes the cotangent. The stride is the kernel unless it is given; padding, of
 /// at most half the kernel, is never it.
-Tensor max_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options);
-Tensor max_pool2d(const Tensor& x, Extent2 kernel);
-Tensor max_pool1d(const Tensor& x, std::int64_t kernel, const WindowOptions& options);
-Tensor max_pool1d(const Tensor& x, std::int64_t kernel);
+Tensor max_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options);
+Tensor max_pool2d(const Located& x, Extent2 kernel);
+Tensor max_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options);
+Tensor max_pool1d(const Located& x, std::int64_t kernel);
 /// The mean of each window; padding counts as zeros, or not at all without `count_include_pad`.
-Tensor avg_pool2d(const Tensor& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad = true);
-Tensor avg_pool2d(const Tensor& x, Extent2 kernel);
-Tensor avg_pool1d(const Tensor& x, std::int64_t kernel, const WindowOptions& options, bool count_include_pad = true);
-Tensor avg_pool1d(const Tensor& x, std::int64_t kernel);
+Tensor avg_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad = true);
+Tensor avg_pool2d(const Located& x, Extent2 kernel);
+Tensor avg_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options, bool count_include_pad = true);
+Tensor avg_pool1d(const Located& x, std::int64_t kernel);
 
 }  // namespace xgrad

@@ -162,12 +162,12 @@ Tensor along(const Tensor& x, std::int64_t axis, std::int64_t place, std::int64_
 
 }  // namespace
 
-Tensor rfft(const Tensor& x, std::int64_t axis) {
+Tensor rfft(const Located& x, std::int64_t axis) {
   const Tensor input = prepared("rfft", x, false, axis);
   return along(input, axis, -1, -2, to_spectrum);
 }
 
-Tensor irfft(const Tensor& y, std::int64_t n, std::int64_t axis) {
+Tensor irfft(const Located& y, std::int64_t n, std::int64_t axis) {
   const Tensor input = prepared("irfft", y, true, axis);
   if (n < 1 || n / 2 + 1 != input.shape(axis))
     throw std::invalid_argument("irfft: shape " + to_string(y.shape()) + " has " + std::to_string(input.shape(axis)) + " elements along axis " + std::to_string(axis) +
@@ -175,12 +175,12 @@ Tensor irfft(const Tensor& y, std::int64_t n, std::int64_t axis) {
   return along(input, axis, -2, -1, [n](const Tensor& t) { return to_signal(t, n) / static_cast<double>(n); });
 }
 
-Tensor fft(const Tensor& x, std::int64_t axis) {
+Tensor fft(const Located& x, std::int64_t axis) {
   const Tensor input = prepared("fft", x, true, axis);
   return along(input, axis, -2, -2, transform<false>);
 }
 
-Tensor ifft(const Tensor& x, std::int64_t axis) {
+Tensor ifft(const Located& x, std::int64_t axis) {
   const Tensor input = prepared("ifft", x, true, axis);
   const auto n = static_cast<double>(input.shape(axis));
   return along(input, axis, -2, -2, [n](const Tensor& t) { return transform<true>(t) / n; });

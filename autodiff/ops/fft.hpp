@@ -10,13 +10,13 @@
 namespace xgrad {
 
 /// Xₖ = Σⱼ xⱼ e^(-2πi jk/n) of real x, for k = 0 … n/2: the others are their conjugates. Shape (…, n, …) gives (…, n/2 + 1, …, 2).
-Tensor rfft(const Tensor& x, std::int64_t axis = -1);
+Tensor rfft(const Located& x, std::int64_t axis = -1);
 /// The n real values of which y is the `rfft`; the imaginary parts of y₀ and, for even n, of yₙ/₂ do not count. Throws
 /// std::invalid_argument unless y has n/2 + 1 elements along the axis.
-Tensor irfft(const Tensor& y, std::int64_t n, std::int64_t axis = -1);
+Tensor irfft(const Located& y, std::int64_t n, std::int64_t axis = -1);
 /// Xₖ = Σⱼ xⱼ e^(-2πi jk/n) of complex x.
-Tensor fft(const Tensor& x, std::int64_t axis = -1);
+Tensor fft(const Located& x, std::int64_t axis = -1);
 /// The inverse of `fft`: xⱼ = Σₖ Xₖ e^(2πi jk/n) / n.
-Tensor ifft(const Tensor& x, std::int64_t axis = -1);
+Tensor ifft(const Located& x, std::int64_t axis = -1);
 
 }  // namespace xgrad

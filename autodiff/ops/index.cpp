@@ -221,7 +221,7 @@ Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis
   return take_along_axis_checked(broadcast_to(x, from), broadcast_to(indices, shape), along);
 }
 
-Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
+Tensor index_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis) {
   const std::size_t along = check_axis("index_add", x, indices, axis);
   detail::check_defined("index_add", source);
   if (indices.dim() != 1)
@@ -234,7 +234,7 @@ Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, s
   return index_add_checked(x.to(dtype), indices, source.to(dtype), along);
 }
 
-Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis) {
+Tensor scatter_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis) {
   const std::size_t along = check_axis("scatter_add", x, indices, axis);
   detail::check_defined("scatter_add", source);
   if (source.shape() != indices.shape())

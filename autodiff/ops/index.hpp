@@ -14,10 +14,10 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
 Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis = -1);
 /// A copy of `x` to which `source` is added along `axis` at `indices` (rank 1), the transpose of `take`
 /// (PyTorch's index_add). `source` has x's shape but for `axis`, where it has the length of `indices`.
-Tensor index_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis = 0);
+Tensor index_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis = 0);
 /// A copy of `x` to which each entry of `source` is added at its position but for `axis`, where the index says, the
 /// transpose of `take_along_axis` (PyTorch's scatter_add). `source` and `indices` have one shape, which equals x's but for `axis`.
-Tensor scatter_add(const Tensor& x, const Tensor& indices, const Tensor& source, std::int64_t axis = -1);
+Tensor scatter_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis = -1);
 /// `n` classes as rows of 0 and 1: shape (…, n).  Throws std::out_of_range for an index outside 0 … n-1.
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype = DType::float32);
 
