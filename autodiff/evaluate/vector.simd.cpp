@@ -33,14 +33,15 @@ bool* bool_operand(const Instruction& step, const Frame& frame, std::size_t byte
 template <class T>
 struct LoadBool {
   static constexpr bool costly = true;
-  LoadBool(const Instruction& step, const Frame& frame) : from(bool_operand(step, frame, sizeof(T))) {}
+  LoadBool(const Instruction& step, const Frame& frame)
+      : from(reinterpret_cast<const unsigned char*>(bool_operand(step, frame, sizeof(T)))) {}
   xsimd::batch<T> operator()(std::size_t lane, const xsimd::batch<T>&) const {
     constexpr std::size_t width = xsimd::batch<T>::size;
     alignas(64) T values[width];
-    for (std::size_t i = 0; i < width; ++i) values[i] = from[lane * width + i] ? T(1) : T(0);
+    for (std::size_t i = 0; i < width; ++i) values[i] = from[lane * width + i] != 0 ? T(1) : T(0);
     return xsimd::batch<T>::load_aligned(values);
   }
-  const bool* from;
+  const unsigned char* from;  // as bytes, for behind the last element there may be anything
 };
 
 template <class T>
