@@ -1,8 +1,8 @@
 // Exponential functions of float32 batches: without the branches of xsimd's, and right up to the ends of the range.
 #pragma once
 
+#include <autodiff/detail/xsimd.hpp>
 #include <cstdint>
-#include <xsimd/xsimd.hpp>
 
 namespace xgrad::detail {
 
