@@ -126,20 +126,24 @@ std::uint32_t find_node(const Capture& capture, const Node* node) {
   return at != capture.nodes.end() && *at == node ? static_cast<std::uint32_t>(at - capture.nodes.begin()) : none;
 }
 
-/// Captures the recording of `outputs` and their cotangents.
-void capture_recording(Workspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+/// Captures the recording of `outputs` and their cotangents; false where it is too long to be planned as a whole.
+bool capture_recording(Workspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
   xt::svector<Node*, 8> roots;
   for (const Tensor& output : outputs) roots.push_back(detail::resolve(output.node()));
   for (const Tensor& cotangent : cotangents)
     if (cotangent.defined()) cotangent.evaluate();
   Capture& capture = work.capture;
-  capture.collect_recording({roots.data(), roots.size()});
+  if (!capture.collect_recording({roots.data(), roots.size()}, detail::longest_planned)) {
+    detail::evaluate({roots.data(), roots.size()});  // at once, rather than wherever a gradient meets what is pending
+    return false;
+  }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::uint32_t at = find_node(capture, roots[i]);
     capture.note(at != none ? CaptureRef::node(at).word() : CaptureRef::value(capture.add_value(roots[i])).word());
     if (!cotangents[i].defined()) capture.note(none);
     else capture.note(capture.add_value(detail::resolve(cotangents[i].node())));
   }
+  return true;
 }
 
 std::vector<std::shared_ptr<const Op>> ops_of(const Capture& capture) {
@@ -235,7 +239,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   const Lease lease;
   Workspace& work = *lease;
   Capture& capture = work.capture;
-  capture_recording(work, outputs, cotangents);
+  const bool plans = capture_recording(work, outputs, cotangents) && !retain_graph && !detail::anomaly_mode();
   // The leaves, with the gradients they have so far.
   auto& leaves = work.leaves;
   auto& targets = work.targets;
@@ -256,24 +260,26 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
     if (before.defined()) before.evaluate();
     capture.note(before.defined() ? capture.add_value(detail::resolve(before.node())) : none);
   }
-  capture.note(retain_graph ? 1 : 0);
 
   std::vector<Tensor> gradients;
-  const std::uint64_t hash = capture.hash();
-  const std::shared_ptr<const GradientPlan> plan = retain_graph || detail::anomaly_mode() ? nullptr : work.plans.find(hash, capture.key);
+  const std::uint64_t hash = plans ? capture.hash() : 0;
+  const std::shared_ptr<const GradientPlan> plan = plans ? work.plans.find(hash, capture.key) : nullptr;
   if (plan) {
     gradients = run_plan(work, *plan, targets);
   } else {
     gradients.resize(leaves.size());
-    std::vector<std::shared_ptr<const Op>> ops = ops_of(capture);
+    std::vector<std::shared_ptr<const Op>> ops = plans ? ops_of(capture) : std::vector<std::shared_ptr<const Op>>();
     Replay replay(outputs);
-    bool fits_all = !retain_graph;
+    bool fits_all = plans;
     {
-      const detail::Tracing tracing;
+      const detail::Tracing tracing(replay.size());
       seed(replay, outputs, cotangents);
       replay.run([&](Node* node, const Tensor& g) {
         if (!node->leaf) return;
-        Tensor& gradient = gradients[known.add(node->leaf.get()).first];
+        const auto [number, is_new] = known.add(node->leaf.get());
+        if (is_new) leaves.push_back(node->leaf);
+        gradients.resize(leaves.size());
+        Tensor& gradient = gradients[number];
         const Tensor& before = gradient.defined() ? gradient : node->leaf->gradient;
         gradient = before.defined() ? add(before, g) : g;
       });
@@ -312,14 +318,18 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::unordered_map<const void*, std::vector<std::size_t>> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) targets[identity(inputs[i].node())].push_back(i);
 
-  const bool plans = !options.create_graph && !options.retain_graph && !detail::anomaly_mode();
+  const bool frees = !options.create_graph && !options.retain_graph && !detail::anomaly_mode();
+  bool plans = false;
   const Lease lease;
   Workspace& work = *lease;
   Capture& capture = work.capture;
   std::uint64_t hash = 0;
+  if (frees) {
+    NoGrad guard;
+    plans = capture_recording(work, outputs, cotangents);
+  }
   if (plans) {
     NoGrad guard;
-    capture_recording(work, outputs, cotangents);
     const auto note = [&](const Node* node, CaptureRef ref) {
       if (!node->requires_grad) return;
       const auto found = targets.find(identity(node));
@@ -352,7 +362,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   bool fits_all = plans;
   {
     GradMode mode(options.create_graph);
-    const std::unique_ptr<const detail::Tracing> tracing(plans ? new detail::Tracing : nullptr);
+    const std::unique_ptr<const detail::Tracing> tracing(frees ? new detail::Tracing(replay.size()) : nullptr);
     replay.prune([&](const Node* node) { return targets.contains(identity(node)); });
     seed(replay, outputs, cotangents);
     replay.run([&](Node* node, const Tensor& g) {

@@ -78,8 +78,9 @@ class Replay {
       throw;
     }
     // The order of recording is a topological order.
-    const auto later = [](const Node* a, const Node* b) { return a->sequence > b->sequence; };
-    if (!std::is_sorted(nodes_.begin(), nodes_.end(), later)) std::sort(nodes_.begin(), nodes_.end(), later);
+    std::reverse(nodes_.begin(), nodes_.end());
+    sort_by_sequence(nodes_);
+    std::reverse(nodes_.begin(), nodes_.end());
     for (std::size_t i = 0; i < nodes_.size(); ++i) set_place(nodes_[i], static_cast<std::uint32_t>(i + 1));
     cotangents_.resize(nodes_.size());
     needed_.assign(nodes_.size(), true);
@@ -90,6 +91,8 @@ class Replay {
     clear_places();
     --under_way();
   }
+
+  std::size_t size() const { return nodes_.size(); }
 
   /// Goes only where it leads to a node that `is_target` accepts.
   template <class F>

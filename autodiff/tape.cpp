@@ -12,14 +12,14 @@ namespace {
 constexpr std::uint64_t pending_limit = 4096;
 constexpr std::uint64_t pending_bytes_limit = std::uint64_t{256} << 20;
 
-// Enough for the replay of a long recording to become one plan, little enough that a million nodes go in parts.
-constexpr std::uint64_t replay_limit = 1 << 16;
+// Tracked nodes stay in any case.
+constexpr std::uint64_t tracked_limit = longest_planned;
 
 // AddressSanitizer is to see every node.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t most_kept = 0;
 #else
-constexpr std::size_t most_kept = 1 << 16;
+constexpr std::size_t most_kept = 1 << 18;
 #endif
 
 /// Memory of a dead node, strung together through its first word.
@@ -135,9 +135,9 @@ Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DTy
   node.oldest = std::min(oldest, node.sequence);
   node.oldest_bytes = oldest_bytes;
   mine.bytes += static_cast<std::uint64_t>(size_of(node.shape)) * size_of(dtype);
-  const bool replayed = Tracing::active();
-  if (node.sequence - node.oldest >= (replayed ? replay_limit : pending_limit) ||
-      (!replayed && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]]
+  const std::uint64_t traced = Tracing::limit();
+  if (node.sequence - node.oldest >= (traced != 0 ? traced : node.requires_grad ? tracked_limit : pending_limit) ||
+      (traced == 0 && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]]
     evaluate(&node);
   if (anomaly_mode()) [[unlikely]] check_recorded(node);
   return Tensor(std::move(made));
@@ -184,6 +184,25 @@ Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
     }
   }
   return record(std::move(op), std::span(&x, 1), std::move(shape), from.dtype);
+}
+
+void sort_by_sequence(std::vector<Node*>& nodes) {
+  const auto before = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
+  if (std::is_sorted(nodes.begin(), nodes.end(), before)) return;
+  const auto begin = std::partition(nodes.begin(), nodes.end(), [](const Node* node) { return node->sequence == 0; });  // leaves
+  const auto [first, last] = std::minmax_element(begin, nodes.end(), before);
+  const std::uint64_t lowest = (*first)->sequence, range = (*last)->sequence - lowest + 1;
+  const auto count = static_cast<std::uint64_t>(nodes.end() - begin);
+  if (range <= 4 * count) {
+    std::vector<Node*> places(range, nullptr);
+    std::uint64_t taken = 0;
+    for (auto at = begin; at != nodes.end(); ++at) taken += std::exchange(places[(*at)->sequence - lowest], *at) == nullptr;
+    if (taken == count) {  // else some are of several threads
+      std::copy_if(places.begin(), places.end(), begin, [](const Node* node) { return node != nullptr; });
+      return;
+    }
+  }
+  std::sort(begin, nodes.end(), before);
 }
 
 Known known(const Node& recorded) {

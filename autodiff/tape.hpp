@@ -189,6 +189,9 @@ std::shared_ptr<const Op> interned(Parameters&&... parameters) {
   return *recent.insert(recent.begin(), std::make_shared<const O>(std::move(op)));
 }
 
+/// Sorts by sequence number. Those of one recording are close together, which makes that linear in their count.
+void sort_by_sequence(std::vector<Node*>& nodes);
+
 /// A constant leaf of a value that is there.
 Tensor make_leaf(const Shape& shape, DType dtype, Value value);
 

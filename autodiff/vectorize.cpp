@@ -51,7 +51,7 @@ BatchRecording::BatchRecording(const TensorFunction& f, const std::vector<Tensor
     found.push_back(node);
     for (const Tensor& input : node->inputs.span()) stack.push_back(input.node());
   }
-  std::sort(found.begin(), found.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+  sort_by_sequence(found);
   for (Node* node : found) {
     const std::span<const Tensor> inputs = std::as_const(node->inputs).span();
     if (std::none_of(inputs.begin(), inputs.end(), [&](const Tensor& input) { return depending.contains(input.node()); })) continue;

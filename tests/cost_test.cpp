@@ -72,6 +72,39 @@ TEST(Cost, ValuesAreReadWithoutBeingComputedAgain) {
   EXPECT_EQ(counts.evaluated, 1);
 }
 
+TEST(Cost, RecordingsOfAnyLengthAskEachRuleOnceAndFollowTheFormula) {
+  for (const int rounds : {3000, 12000}) {  // with three nodes each: planned as a whole, and computed in parts
+    Counting::Counts counts;
+    Tensor x = scalar(2), w = scalar(1 - 1e-4), early;
+    double y_now = 0, dy_dx = 0, dy_dw = 0;
+    const auto record = [&] {
+      Tensor y = Tensor(0.0);
+      early = x * 3;
+      y_now = dy_dx = dy_dw = 0;
+      for (int i = 0; i < rounds; ++i) {
+        y = y * w + early;
+        dy_dw = y_now + dy_dw * w.item();
+        dy_dx = dy_dx * w.item() + 3;
+        y_now = y_now * w.item() + 6;
+        if (i % 2 == 0) y = counting(y, counts) / 3.0;
+      }
+      return y;
+    };
+    const auto close = [&](const Tensor& gradient, double expected) { return std::abs(gradient.item() / expected - 1) < 1e-10; };
+    record().backward();
+    EXPECT_EQ(counts.rules, rounds / 2);
+    EXPECT_TRUE(close(x.grad(), dy_dx)) << x.grad() << dy_dx;
+    EXPECT_TRUE(close(w.grad(), dy_dw));
+    const Tensor y = record();
+    y.backward({}, true);
+    EXPECT_TRUE(close(x.grad(), 2 * dy_dx));
+    EXPECT_TRUE(close(grad(y, early, {.retain_graph = true}), dy_dx / 3));
+    EXPECT_TRUE(close(grad(y, w), dy_dw));
+    EXPECT_TRUE(close(y, y_now));
+    EXPECT_THROW(y.backward(), std::logic_error);
+  }
+}
+
 TEST(Cost, WhatNobodyReadsIsNotComputed) {
   Counting::Counts counts;
   const Tensor x{1.0, 2.0};

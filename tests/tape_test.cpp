@@ -209,6 +209,21 @@ TEST(Tape, BackwardTakesAFewTimesTheMemoryOfForward) {
   EXPECT_LE(two, 2 * one + one / 4);
 }
 
+TEST(Tape, SmallResultsComputedTogetherAreIndependent) {
+  std::vector<Tensor> parts;
+  for (int i = 0; i < 200; ++i) parts.push_back(full({i % 5}, i, DType::float64) + 1);
+  evaluate(parts);
+  const Tensor before = parts[7] * 1;
+  parts[7] = parts[7] * 0;  // may take the memory of what it is made of, and no more
+  parts[9] = parts[9].to(DType::float32) - 10;
+  evaluate(parts);
+  EXPECT_EQ(values(before), Values(2, 8));
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(values(parts[i]), Values(i % 5, i == 7 || i == 9 ? 0 : i + 1));
+  const Tensor last = parts.back();
+  parts.clear();
+  EXPECT_EQ(values(last), Values(4, 200));
+}
+
 TEST(Tape, NothingIsLeftWhenTheLastHandleGoes) {
   const std::size_t before = memory_statistics().in_use;
   {

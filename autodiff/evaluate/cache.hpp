@@ -35,7 +35,7 @@ class StructureCache {
   }
 
  private:
-  static constexpr std::size_t most_words = 1 << 20, most_entries = 256;
+  static constexpr std::size_t most_words = 1 << 22, most_entries = 256;
   struct Entry {
     std::vector<std::uint64_t> key;
     std::shared_ptr<const V> thing;

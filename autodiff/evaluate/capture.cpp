@@ -19,7 +19,7 @@ void Capture::clear() {
 }
 
 template <class F>
-void Capture::walk(std::span<Node* const> roots, const F& belongs) {
+bool Capture::walk(std::span<Node* const> roots, std::size_t most, const F& belongs) {
   clear();
   stack_.clear();
   const auto visit = [&](Node* node) {
@@ -33,7 +33,7 @@ void Capture::walk(std::span<Node* const> roots, const F& belongs) {
   };
   try {
     for (Node* root : roots) visit(root);
-    while (!stack_.empty()) {
+    while (!stack_.empty() && nodes.size() <= most) {
       const Node* node = stack_.back();
       stack_.pop_back();
       for (const Tensor& input : node->inputs.span()) visit(input.node());
@@ -43,14 +43,18 @@ void Capture::walk(std::span<Node* const> roots, const F& belongs) {
     throw;
   }
   unmark();
+  if (nodes.size() > most) {
+    clear();
+    return false;
+  }
   // Sequence numbers are a topological order, and a walk from the roots meets them nearly backwards.
-  const auto earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
   std::reverse(nodes.begin(), nodes.end());
-  if (!std::is_sorted(nodes.begin(), nodes.end(), earlier)) std::sort(nodes.begin(), nodes.end(), earlier);
+  sort_by_sequence(nodes);
+  return true;
 }
 
 void Capture::collect(std::span<Node* const> roots) {
-  walk(roots, [](const Node& node) {
+  walk(roots, ~std::size_t{0}, [](const Node& node) {
     if (!node.evaluated && !node.op)
       throw std::logic_error("evaluate: the value of a tensor of shape " + to_string(node.shape) +
                              " was lost when an earlier evaluation failed");
@@ -59,14 +63,15 @@ void Capture::collect(std::span<Node* const> roots) {
   describe(false);
 }
 
-void Capture::collect_recording(std::span<Node* const> outputs) {
-  walk(outputs, [](const Node& node) {
+bool Capture::collect_recording(std::span<Node* const> outputs, std::size_t most) {
+  const bool all = walk(outputs, most, [](const Node& node) {
     if (node.released && node.requires_grad)
       throw std::logic_error(
           "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
     return node.op && (!node.evaluated || node.requires_grad);
   });
-  describe(true);
+  if (all) describe(true);
+  return all;
 }
 
 std::uint32_t Capture::add_value(Node* node) {

@@ -30,8 +30,9 @@ class Capture {
   /// Everything pending below `roots`.
   void collect(std::span<Node* const> roots);
   /// What a backward from `outputs` goes through: beside what is pending, nodes that are computed but have a rule to be
-  /// asked. Throws std::logic_error when one was freed by an earlier backward.
-  void collect_recording(std::span<Node* const> outputs);
+  /// asked. Throws std::logic_error when one was freed by an earlier backward. False, with nothing collected, if they
+  /// are more than `most`.
+  bool collect_recording(std::span<Node* const> outputs, std::size_t most = ~std::size_t{0});
 
   /// One more value, for a recording; its index.
   std::uint32_t add_value(Node* node);
@@ -49,9 +50,9 @@ class Capture {
 
  private:
   void clear();
-  /// Nodes from the roots on for which `belongs` holds, each after its inputs.
+  /// Nodes from the roots on for which `belongs` holds, each after its inputs; false if there are more than `most`.
   template <class F>
-  void walk(std::span<Node* const> roots, const F& belongs);
+  bool walk(std::span<Node* const> roots, std::size_t most, const F& belongs);
   void describe(bool releases);
 
   PointerIndex value_index_;  // values may be shared with other threads, so their indices do not lie in them

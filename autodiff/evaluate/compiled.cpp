@@ -220,11 +220,11 @@ void CompiledGraph::lay_out() {
     most_outputs_ = std::max(most_outputs_, step.outputs.size());
   }
 
-  own_results_.resize(own_.size());
   for (std::size_t r = results_.size(); r-- > 0;) {
     const Slot& base = slots_[slots_[values_ + results_[r]].base];
-    if (base.storage == Storage::own) own_results_[base.place] = static_cast<std::uint32_t>(r);
+    if (base.storage == Storage::own) own_[base.place].result = static_cast<std::uint32_t>(r);
   }
+  share_buffers();
 }
 
 void CompiledGraph::place(std::uint32_t slot, Arena& arena) {
@@ -232,8 +232,28 @@ void CompiledGraph::place(std::uint32_t slot, Arena& arena) {
   if (output.storage == Storage::arena) {
     output.place = arena.take(whole_lines(output.bytes()));
   } else if (output.storage == Storage::own) {
-    own_.push_back(slot);
-    output.place = own_.size() - 1;
+    output.place = own_.size();
+    own_.push_back({slot, 0, static_cast<std::uint32_t>(own_.size()), 0, output.bytes()});
+  }
+}
+
+void CompiledGraph::share_buffers() {
+  constexpr std::size_t many = 64, shared_bytes = 4096, small = 256;
+  if (own_.size() < many) return;
+  std::vector<bool> takes_over(own_.size(), false);
+  for (const Candidate& candidate : candidates_) takes_over[slots_[candidate.slot].place] = true;
+  Own* holder = nullptr;
+  for (Own& own : own_) {
+    const std::size_t bytes = whole_lines(own.bytes);
+    if (bytes > small || takes_over[own.holder]) continue;
+    if (!holder || holder->bytes + bytes > shared_bytes) {
+      holder = &own;
+      continue;
+    }
+    holder->bytes = whole_lines(holder->bytes);
+    own.holder = holder->holder;
+    own.offset = holder->bytes;
+    holder->bytes += bytes;
   }
 }
 
@@ -312,15 +332,16 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
     if (spare[candidate.value] && value.buffer) data[candidate.slot] = data[candidate.value] = address(value, slots_[candidate.slot].dtype);
   }
   for (std::size_t i = 0; i < own_.size(); ++i) {
-    if (data[own_[i]]) continue;
-    Value& own = results[own_results_[i]];
-    own.buffer = Buffer::allocate(slots_[own_[i]].bytes());
-    own.offset = 0;
-    data[own_[i]] = static_cast<std::byte*>(own.buffer->data());
+    const Own& own = own_[i];
+    if (data[own.slot]) continue;
+    Value& result = results[own.result];
+    result.buffer = own.holder == i ? Buffer::allocate(own.bytes) : results[own_[own.holder].result].buffer;
+    result.offset = static_cast<std::int64_t>(own.offset / size_of(slots_[own.slot].dtype));
+    data[own.slot] = static_cast<std::byte*>(result.buffer->data()) + own.offset;
   }
   for (const Candidate& candidate : candidates_) {
     if (!data[candidate.value]) continue;
-    Value& own = results[own_results_[slots_[candidate.slot].place]];
+    Value& own = results[own_[slots_[candidate.slot].place].result];
     own.offset = values[candidate.value]->value.offset;
     own.buffer = std::move(values[candidate.value]->value.buffer);
   }
@@ -345,7 +366,7 @@ void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& 
     const Slot& slot = slots_[values_ + results_[r]];
     const Slot& base = slots_[slot.base];
     Value& result = results[r];
-    const Value& from = base.storage == Storage::value ? values[slot.base]->value : results[own_results_[base.place]];
+    const Value& from = base.storage == Storage::value ? values[slot.base]->value : results[own_[base.place].result];
     if (&from != &result) result.buffer = from.buffer;
     result.offset = from.offset + slot.view_offset;
     result.strides = slot.strides;

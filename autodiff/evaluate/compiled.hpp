@@ -34,6 +34,13 @@ class CompiledGraph {
     std::uint32_t slot, value;
   };
 
+  /// A result's memory. Where a graph has many small ones they share buffers: that of a few is the first's of them.
+  struct Own {
+    std::uint32_t slot = 0, result = 0;  ///< the latter the first that shows it
+    std::uint32_t holder = 0;            ///< which has the buffer, itself unless it is shared
+    std::size_t offset = 0, bytes = 0;   ///< in that buffer; and how large it is, of a holder
+  };
+
   /// Where a node is computed, and whether another pass reads it.
   struct Membership {
     std::uint32_t pass = 0, item = 0;
@@ -49,6 +56,7 @@ class CompiledGraph {
   void lay_out_step(std::size_t unit, const Step& step, Arena& arena);
   void lay_out_strip(std::size_t unit, Arena& arena);
   void place(std::uint32_t slot, Arena& arena);
+  void share_buffers();
   void set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const;
   struct Scratch;
   void run_steps(std::byte* const* data) const;
@@ -62,7 +70,7 @@ class CompiledGraph {
   std::vector<Unit> units_;
   std::vector<Strip> strips_;  ///< of units of several steps, in their order
   std::vector<std::uint32_t> results_;
-  std::vector<std::uint32_t> own_, own_results_;  ///< slots with a buffer of their own, and the first result that each is of
+  std::vector<Own> own_;
   std::vector<Candidate> candidates_;
   std::vector<std::shared_ptr<const Op>> ops_;
   std::size_t arena_bytes_ = 0, most_inputs_ = 0, most_outputs_ = 0;

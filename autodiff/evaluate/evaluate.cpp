@@ -17,6 +17,8 @@ Value packed_value(const Node& node) {
 
 thread_local Tracing* tracing = nullptr;
 
+constexpr std::uint64_t unlimited = ~std::uint64_t{0}, part_of_long = 1 << 12;
+
 /// What evaluating takes, kept from one time to the next; of a thread.
 struct Workspace {
   Capture capture;
@@ -46,7 +48,9 @@ std::uint64_t Tracing::current() noexcept { return tracing ? tracing->number_ : 
 void Tracing::note_read() noexcept {
   if (tracing) tracing->read = true;
 }
-Tracing::Tracing() noexcept : before_(std::exchange(tracing, this)) {
+std::uint64_t Tracing::limit() noexcept { return tracing ? tracing->limit_ : 0; }
+Tracing::Tracing(std::size_t nodes) noexcept
+    : before_(std::exchange(tracing, this)), limit_(nodes > longest_planned ? part_of_long : unlimited) {
   thread_local std::uint64_t count = 0;
   number_ = ++count;
 }

@@ -10,6 +10,10 @@ void evaluate(std::span<const Tensor> tensors);
 
 namespace detail {
 
+/// Recordings of up to so many nodes are planned as a whole. Longer ones are computed in parts, which if they are alike, as the
+/// rounds of a loop are, share a plan.
+constexpr std::size_t longest_planned = 1 << 14;
+
 /// While the rules of a recording are being asked: what they compute is made into a plan for all recordings of that
 /// structure, so nothing may be computed ahead, and none may read a value.
 struct Tracing {
@@ -19,7 +23,11 @@ struct Tracing {
   /// A value was read, so the plan fits this recording alone.
   static void note_read() noexcept;
 
-  Tracing() noexcept;
+  /// How many nodes may be pending; 0 where there is none.
+  static std::uint64_t limit() noexcept;
+
+  /// Of a recording of so many nodes.
+  explicit Tracing(std::size_t nodes = 0) noexcept;
   ~Tracing();
   Tracing(const Tracing&) = delete;
   Tracing& operator=(const Tracing&) = delete;
@@ -27,7 +35,7 @@ struct Tracing {
 
  private:
   Tracing* before_;
-  std::uint64_t number_;
+  std::uint64_t number_, limit_;
 };
 
 /// Computes the values of nodes and of whatever they need that is not computed yet.
