@@ -178,8 +178,8 @@ class Tensor {
   At at(const Tensor& selector) const;
 
   // Members for what is most often chained; see ops/ for the functions.
-  Tensor reshape(const Shape& shape) const;
-  Tensor transpose() const;
+  Tensor reshape(const Shape& shape, std::source_location where = std::source_location::current()) const;
+  Tensor transpose(std::source_location where = std::source_location::current()) const;
   Tensor sum(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
   Tensor mean(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
 

@@ -53,6 +53,39 @@ TEST(Anomaly, NamesTheLineOfAConvolutionOrATransform) {
   EXPECT_NE(message_of_anomaly([&] { scatter_add(large, place, large); }).find(here(__LINE__)), std::string::npos);
 }
 
+TEST(Anomaly, NamesTheLineOfWhatMovesValues) {
+  // What they give is added up, forward or backward, and overflows there.
+  struct Case {
+    int line;
+    std::function<Tensor(const Tensor&)> f;
+  };
+  const Tensor twice = Tensor{0, 0};
+  const std::vector<Case> backward{
+      {__LINE__, [&](const Tensor& x) { return take(x, twice); }},
+      {__LINE__, [&](const Tensor& x) { return take_along_axis(x, twice); }},
+      {__LINE__, [&](const Tensor& x) { return repeat(x, 2, 0); }},
+      {__LINE__, [&](const Tensor& x) { return tile(x, {2}); }},
+      {__LINE__, [&](const Tensor& x) { return broadcast_to(x, {2, 3}); }},
+      {__LINE__, [&](const Tensor& x) { return pad(x, {{2, 0}}, PadMode::edge); }},
+  };
+  const std::vector<Case> forward{
+      {__LINE__, [&](const Tensor& x) { return trace(diag(x)); }},
+      {__LINE__, [&](const Tensor& x) { return einsum("i,j->", {x, x}); }},
+      {__LINE__, [&](const Tensor& x) { return x.at(twice).add(x.slice(xt::range(0, 2))); }},
+  };
+  const AnomalyMode watching;
+  for (const Case& test : backward) {
+    Tensor x = Tensor{1.0f, 2.0f, 3.0f}.set_requires_grad();
+    const Tensor y = test.f(x);
+    const std::string message = message_of_anomaly([&] { y.backward(full(y.shape(), 3e38)); });
+    EXPECT_NE(message.find(here(test.line)), std::string::npos) << test.line << ' ' << message;
+  }
+  for (const Case& test : forward) {
+    const std::string message = message_of_anomaly([&] { test.f(full({3}, 3e38)); });
+    EXPECT_NE(message.find(here(test.line)), std::string::npos) << test.line << ' ' << message;
+  }
+}
+
 TEST(Anomaly, DoesNotBlameWhoGetsOne) {
   const Tensor x{1.0, std::numeric_limits<double>::quiet_NaN()};
   const AnomalyMode watching;

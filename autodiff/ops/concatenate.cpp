@@ -34,7 +34,8 @@ struct Concatenate final : GeneralOp {
 
 }  // namespace
 
-Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
+Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis, std::source_location where) {
+  const detail::CallSite site(where);
   if (tensors.empty()) throw std::invalid_argument("concatenate: no tensors given");
   DType dtype = DType::bool_;
   for (const Tensor& tensor : tensors) {
@@ -60,7 +61,8 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis) {
   return detail::record_moved(detail::interned<Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);
 }
 
-Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis, std::source_location where) {
+  const detail::CallSite site(where);
   if (tensors.empty()) throw std::invalid_argument("stack: no tensors given");
   std::vector<Tensor> expanded;
   for (const Tensor& tensor : tensors) {

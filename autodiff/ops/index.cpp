@@ -197,7 +197,7 @@ Tensor detail::take_along_axis_unchecked(const Tensor& x, const Tensor& indices,
   return take_along_axis_checked(x, indices, static_cast<std::size_t>(axis));
 }
 
-Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
+Tensor take(const Located& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take", x, indices, axis);
   Shape shape = x.shape();
   shape[along] = indices.size();
@@ -208,7 +208,7 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   return reshape(taken, result);
 }
 
-Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis) {
+Tensor take_along_axis(const Located& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take_along_axis", x, indices, axis);
   if (indices.dim() != x.dim())
     refuse_shapes("take_along_axis", "x", x.shape(), "indices", indices.shape(), "differ in rank; use expand_dims");

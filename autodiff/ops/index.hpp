@@ -8,10 +8,10 @@ namespace xgrad {
 
 /// The entries of `x` along `axis` at `indices`, whose shape takes the place of the axis (NumPy's take). Repeated
 /// indices add their cotangents.
-Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
+Tensor take(const Located& x, const Tensor& indices, std::int64_t axis = 0);
 /// For each position of `indices` the entry of `x` at that position but for `axis`, where the index says
 /// (NumPy's take_along_axis, PyTorch's gather). Axes other than `axis` must match or broadcast.
-Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis = -1);
+Tensor take_along_axis(const Located& x, const Tensor& indices, std::int64_t axis = -1);
 /// A copy of `x` to which `source` is added along `axis` at `indices` (rank 1), the transpose of `take`
 /// (PyTorch's index_add). `source` has x's shape but for `axis`, where it has the length of `indices`.
 Tensor index_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis = 0);

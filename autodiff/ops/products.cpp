@@ -285,7 +285,8 @@ Tensor cross(const Located& a, const Located& b) {
   return roll(a, -1, -1) * roll(b, 1, -1) - roll(a, 1, -1) * roll(b, -1, -1);
 }
 
-Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands) {
+Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands, std::source_location where) {
+  const detail::CallSite site(where);
   for (const Tensor& operand : operands) detail::check_defined("einsum", operand);
   Subscripts parsed(subscripts, operands);
   std::vector<Labelled>& left = parsed.inputs;

@@ -30,6 +30,7 @@ Tensor cross(const Located& a, const Located& b);
 /// alphabetic order. Several operands are multiplied two at a time, next the pair whose product has the fewest elements, by `matmul`
 /// where there is something to sum. Throws std::invalid_argument, quoting the subscripts, when they are not valid or do not fit the
 /// shapes.
-Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands);
+Tensor einsum(const std::string& subscripts, const std::vector<Tensor>& operands,
+              std::source_location where = std::source_location::current());
 
 }  // namespace xgrad

@@ -39,14 +39,14 @@ Tensor triangle(const Tensor& x, std::int64_t offset, bool lower) {
 
 }  // namespace
 
-Tensor flip(const Tensor& x, const Axes& axes) {
+Tensor flip(const Located& x, const Axes& axes) {
   check_defined("flip", x);
   std::vector<Slice> slices(x.dim(), Slice(xt::all()));
   for (const std::int64_t axis : axes.normalize("flip", x.shape())) slices[static_cast<std::size_t>(axis)] = Slice(xt::range(_, _, -1));
-  return x.slice(slices);
+  return x.tensor().slice(slices);
 }
 
-Tensor roll(const Tensor& x, std::int64_t shift, std::int64_t axis) {
+Tensor roll(const Located& x, std::int64_t shift, std::int64_t axis) {
   const std::size_t at = checked_axis("roll", x, axis);
   const std::int64_t extent = x.shape()[at];
   if (extent == 0) return x;
@@ -55,12 +55,12 @@ Tensor roll(const Tensor& x, std::int64_t shift, std::int64_t axis) {
   return concatenate({along(x, at, Slice(xt::range(cut, extent))), along(x, at, Slice(xt::range(0, cut)))}, axis);
 }
 
-Tensor roll(const Tensor& x, std::int64_t shift) {
+Tensor roll(const Located& x, std::int64_t shift) {
   check_defined("roll", x);
   return reshape(roll(flatten(x), shift, 0), x.shape());
 }
 
-Tensor repeat(const Tensor& x, std::int64_t repeats, std::int64_t axis) {
+Tensor repeat(const Located& x, std::int64_t repeats, std::int64_t axis) {
   const std::size_t at = checked_axis("repeat", x, axis);
   if (repeats < 0) refuse("repeat: " + std::to_string(repeats) + " repeats", x);
   Shape wide = x.shape(), result = x.shape();
@@ -69,7 +69,7 @@ Tensor repeat(const Tensor& x, std::int64_t repeats, std::int64_t axis) {
   return reshape(broadcast_to(expand_dims(x, static_cast<std::int64_t>(at) + 1), wide), result);
 }
 
-Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts) {
+Tensor tile(const Located& x, const std::vector<std::int64_t>& counts) {
   check_defined("tile", x);
   const std::size_t rank = std::max(x.dim(), counts.size());
   Shape from, wide, result;
@@ -86,7 +86,7 @@ Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts) {
   return reshape(broadcast_to(reshape(x, from), wide), result);
 }
 
-Tensor moveaxis(const Tensor& x, std::int64_t source, std::int64_t destination) {
+Tensor moveaxis(const Located& x, std::int64_t source, std::int64_t destination) {
   const auto from = static_cast<std::ptrdiff_t>(checked_axis("moveaxis", x, source));
   const auto to = static_cast<std::ptrdiff_t>(checked_axis("moveaxis", x, destination));
   std::vector<std::int64_t> axes(x.dim());
@@ -96,7 +96,7 @@ Tensor moveaxis(const Tensor& x, std::int64_t source, std::int64_t destination) 
   return transpose(x, axes);
 }
 
-Tensor swapaxes(const Tensor& x, std::int64_t a, std::int64_t b) {
+Tensor swapaxes(const Located& x, std::int64_t a, std::int64_t b) {
   const std::size_t first = checked_axis("swapaxes", x, a), second = checked_axis("swapaxes", x, b);
   std::vector<std::int64_t> axes(x.dim());
   std::iota(axes.begin(), axes.end(), 0);
@@ -104,7 +104,7 @@ Tensor swapaxes(const Tensor& x, std::int64_t a, std::int64_t b) {
   return transpose(x, axes);
 }
 
-std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis) {
+std::vector<Tensor> split(const Located& x, std::int64_t parts, std::int64_t axis) {
   const std::size_t at = checked_axis("split", x, axis);
   if (parts <= 0 || x.shape()[at] % parts != 0) refuse("split: " + std::to_string(parts) + " equal parts along axis " + std::to_string(at), x);
   std::vector<std::int64_t> indices;
@@ -112,7 +112,7 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis
   return split(x, indices, axis);
 }
 
-std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& indices, std::int64_t axis) {
+std::vector<Tensor> split(const Located& x, const std::vector<std::int64_t>& indices, std::int64_t axis) {
   const std::size_t at = checked_axis("split", x, axis);
   std::vector<Tensor> result;
   std::int64_t first = 0;
@@ -124,7 +124,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& indi
   return result;
 }
 
-Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& widths, PadMode mode, double value) {
+Tensor pad(const Located& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& widths, PadMode mode, double value) {
   check_defined("pad", x);
   if (widths.size() > x.dim()) refuse("pad: " + std::to_string(widths.size()) + " pairs of widths", x);
   Tensor result = x;
@@ -153,7 +153,7 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
   return result;
 }
 
-Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
+Tensor diagonal(const Located& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
   check_matrices("diagonal", x);
   const auto first = static_cast<std::int64_t>(checked_axis("diagonal", x, axis1)), second = static_cast<std::int64_t>(checked_axis("diagonal", x, axis2));
   if (first == second) refuse("diagonal: axis " + std::to_string(first) + " is given twice", x);
@@ -172,12 +172,12 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::i
   return along(reshape(matrices, flat), flat.size() - 1, range);
 }
 
-Tensor trace(const Tensor& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
+Tensor trace(const Located& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
   check_matrices("trace", x);
   return sum(diagonal(x, offset, axis1, axis2), -1);
 }
 
-Tensor diag(const Tensor& x, std::int64_t offset) {
+Tensor diag(const Located& x, std::int64_t offset) {
   check_defined("diag", x);
   if (x.dim() == 2) return diagonal(x, offset);
   if (x.dim() != 1) refuse("diag: of vectors and matrices", x);
@@ -188,12 +188,12 @@ Tensor diag(const Tensor& x, std::int64_t offset) {
   return reshape(along(pad(flatten(rows), {{start, n * n}}), 0, Slice(xt::range(0, n * n))), {n, n});
 }
 
-Tensor tril(const Tensor& x, std::int64_t offset) {
+Tensor tril(const Located& x, std::int64_t offset) {
   check_matrices("tril", x);
   return triangle(x, offset, true);
 }
 
-Tensor triu(const Tensor& x, std::int64_t offset) {
+Tensor triu(const Located& x, std::int64_t offset) {
   check_matrices("triu", x);
   return triangle(x, offset, false);
 }

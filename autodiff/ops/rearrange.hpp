@@ -10,39 +10,39 @@
 namespace xgrad {
 
 /// With the elements along some axes (all by default) in reverse order. A view.
-Tensor flip(const Tensor& x, const Axes& axes = {});
+Tensor flip(const Located& x, const Axes& axes = {});
 /// Elements moved along an axis by `shift` places, those past the end coming back at the front.
-Tensor roll(const Tensor& x, std::int64_t shift, std::int64_t axis);
+Tensor roll(const Located& x, std::int64_t shift, std::int64_t axis);
 /// The same of the flattened tensor, whose shape stays.
-Tensor roll(const Tensor& x, std::int64_t shift);
+Tensor roll(const Located& x, std::int64_t shift);
 /// Each element `repeats` times along an axis. Throws std::invalid_argument for negative repeats.
-Tensor repeat(const Tensor& x, std::int64_t repeats, std::int64_t axis);
+Tensor repeat(const Located& x, std::int64_t repeats, std::int64_t axis);
 /// x as a tile, so many times along each axis; missing counts or axes are 1. Throws std::invalid_argument for negative counts.
-Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts);
+Tensor tile(const Located& x, const std::vector<std::int64_t>& counts);
 /// With the axis `source` at `destination`, the others in their order. A view.
-Tensor moveaxis(const Tensor& x, std::int64_t source, std::int64_t destination);
+Tensor moveaxis(const Located& x, std::int64_t source, std::int64_t destination);
 /// With two axes exchanged. A view.
-Tensor swapaxes(const Tensor& x, std::int64_t a, std::int64_t b);
+Tensor swapaxes(const Located& x, std::int64_t a, std::int64_t b);
 /// Parts of equal length along an axis; views. Throws std::invalid_argument unless `parts` divides the axis.
-std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis = 0);
+std::vector<Tensor> split(const Located& x, std::int64_t parts, std::int64_t axis = 0);
 /// Parts that end before each of `indices`, and the rest, as slices do; views.
-std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& indices, std::int64_t axis = 0);
+std::vector<Tensor> split(const Located& x, const std::vector<std::int64_t>& indices, std::int64_t axis = 0);
 
 /// How `pad` fills: with a value; with the elements mirrored at the border, which is not repeated; or with the border's.
 enum class PadMode : std::uint8_t { constant, reflect, edge };
 /// x with (before, after) elements more along each axis; missing pairs at the front are (0, 0). Throws std::invalid_argument for
 /// negative widths, more pairs than axes, and reflections or edges of axes that are too short for them.
-Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& widths, PadMode mode = PadMode::constant, double value = 0);
+Tensor pad(const Located& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& widths, PadMode mode = PadMode::constant, double value = 0);
 
 /// The elements (…, i, i + offset) of two axes, which move to the end as one. Throws std::invalid_argument below rank 2.
-Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
+Tensor diagonal(const Located& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
 /// The sum of the diagonal.
-Tensor trace(const Tensor& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
+Tensor trace(const Located& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
 /// Of a vector, the matrix with it on a diagonal; of a matrix, its diagonal. Throws std::invalid_argument for other ranks.
-Tensor diag(const Tensor& x, std::int64_t offset = 0);
+Tensor diag(const Located& x, std::int64_t offset = 0);
 /// Of matrices, the last two axes: zeros above the diagonal `offset`. Throws std::invalid_argument below rank 2.
-Tensor tril(const Tensor& x, std::int64_t offset = 0);
+Tensor tril(const Located& x, std::int64_t offset = 0);
 /// Zeros below the diagonal `offset`.
-Tensor triu(const Tensor& x, std::int64_t offset = 0);
+Tensor triu(const Located& x, std::int64_t offset = 0);
 
 }  // namespace xgrad

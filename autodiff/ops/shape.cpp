@@ -135,7 +135,7 @@ Tensor reshape_as(std::string_view op, const Tensor& x, Shape shape) {
 
 }  // namespace
 
-Tensor reshape(const Tensor& x, const Shape& shape) {
+Tensor reshape(const Located& x, const Shape& shape) {
   check_defined("reshape", x);
   Shape target = shape;
   const auto unknown = std::find(target.begin(), target.end(), -1);
@@ -155,7 +155,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   return reshape_as("reshape", x, std::move(target));
 }
 
-Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
+Tensor transpose(const Located& x, const std::vector<std::int64_t>& axes) {
   check_defined("transpose", x);
   AxisList order;
   for (const std::int64_t axis : axes) order.push_back(normalize_axis("transpose", axis, x.shape()));
@@ -167,14 +167,14 @@ Tensor transpose(const Tensor& x, const std::vector<std::int64_t>& axes) {
   return permute(x, std::move(order));
 }
 
-Tensor transpose(const Tensor& x) {
+Tensor transpose(const Located& x) {
   check_defined("transpose", x);
   AxisList order(x.dim());
   std::iota(order.rbegin(), order.rend(), 0);
   return permute(x, std::move(order));
 }
 
-Tensor matrix_transpose(const Tensor& x) {
+Tensor matrix_transpose(const Located& x) {
   check_defined("matrix_transpose", x);
   if (x.dim() < 2)
     throw std::invalid_argument("matrix_transpose: shape " + to_string(x.shape()) + " has fewer than two axes");
@@ -195,7 +195,7 @@ Tensor detail::before_transpose(const Tensor& x) {
   return std::as_const(x.node()->inputs).span()[0];
 }
 
-Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+Tensor broadcast_to(const Located& x, const Shape& shape) {
   check_defined("broadcast_to", x);
   check_shape("broadcast_to", shape);
   if (x.shape() == shape) return x;
@@ -208,7 +208,7 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   return record_view(detail::shared_op<BroadcastTo>(), x, shape);
 }
 
-Tensor squeeze(const Tensor& x, const Axes& axes) {
+Tensor squeeze(const Located& x, const Axes& axes) {
   check_defined("squeeze", x);
   AxisList drop(x.dim(), 0);
   if (axes.all()) {
@@ -228,7 +228,7 @@ Tensor squeeze(const Tensor& x, const Axes& axes) {
   return reshape_as("squeeze", x, std::move(shape));
 }
 
-Tensor expand_dims(const Tensor& x, const Axes& axes) {
+Tensor expand_dims(const Located& x, const Axes& axes) {
   check_defined("expand_dims", x);
   if (axes.all())
     throw std::invalid_argument("expand_dims: no axes given for shape " + to_string(x.shape()) + "; name where they go");
@@ -242,7 +242,7 @@ Tensor expand_dims(const Tensor& x, const Axes& axes) {
   return reshape_as("expand_dims", x, std::move(shape));
 }
 
-Tensor flatten(const Tensor& x, std::int64_t start_axis) {
+Tensor flatten(const Located& x, std::int64_t start_axis) {
   check_defined("flatten", x);
   if (x.dim() == 0) {
     if (start_axis != 0 && start_axis != -1)
@@ -257,7 +257,7 @@ Tensor flatten(const Tensor& x, std::int64_t start_axis) {
   return reshape_as("flatten", x, std::move(shape));
 }
 
-Tensor Tensor::reshape(const Shape& shape) const { return xgrad::reshape(*this, shape); }
-Tensor Tensor::transpose() const { return xgrad::transpose(*this); }
+Tensor Tensor::reshape(const Shape& shape, std::source_location where) const { return xgrad::reshape(Located(*this, where), shape); }
+Tensor Tensor::transpose(std::source_location where) const { return xgrad::transpose(Located(*this, where)); }
 
 }  // namespace xgrad

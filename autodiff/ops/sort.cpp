@@ -96,12 +96,12 @@ Tensor argsort(const Tensor& x, std::int64_t axis, bool descending) {
   return detail::record(detail::interned<ArgSort>(at, descending), {&x, 1}, x.shape(), DType::int64);
 }
 
-Tensor sort(const Tensor& x, std::int64_t axis, bool descending) {
+Tensor sort(const Located& x, std::int64_t axis, bool descending) {
   const auto at = static_cast<std::int64_t>(detail::checked_axis("sort", x, axis));
   return detail::take_along_axis_unchecked(x, argsort(x, at, descending), at);
 }
 
-std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, std::int64_t axis, bool largest) {
+std::pair<Tensor, Tensor> topk(const Located& x, std::int64_t k, std::int64_t axis, bool largest) {
   const auto at = static_cast<std::int64_t>(detail::checked_axis("topk", x, axis));
   if (k < 0 || k > x.shape(at))
     throw std::invalid_argument("topk: " + std::to_string(k) + " elements of axis " + std::to_string(at) + " of shape " + to_string(x.shape()));
@@ -120,10 +120,10 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
   return detail::record(detail::interned<SearchSorted>(right), inputs, values.shape(), DType::int64);
 }
 
-Tensor median(const Tensor& x, const Axes& axes, bool keepdims) {
+Tensor median(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("median", x);
   const AxisList reduced = axes.normalize("median", x.shape());
-  const Tensor lines = detail::reduced_last(is_floating(x.dtype()) ? x : x.to(DType::float64), reduced);
+  const Tensor lines = detail::reduced_last(is_floating(x.dtype()) ? x.tensor() : x.to(DType::float64), reduced);
   const std::int64_t count = lines.shape(-1);
   if (count == 0) throw std::invalid_argument("median: nothing to reduce of shape " + to_string(x.shape()));
   const Tensor sorted = sort(lines, -1);
@@ -149,7 +149,7 @@ Tensor nonzero(const Tensor& x) {
   });
 }
 
-Tensor masked_select(const Tensor& x, const Tensor& mask) {
+Tensor masked_select(const Located& x, const Tensor& mask) {
   detail::check_defined("masked_select", x);
   check_mask("masked_select", mask);
   const Shape shape = broadcast_shapes("masked_select", x.shape(), mask.shape());
@@ -157,7 +157,7 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
   return take(reshape(broadcast_to(x, shape), {size_of(shape)}), reshape(nonzero(flat), {-1}), 0);
 }
 
-Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value) {
+Tensor masked_fill(const Located& x, const Tensor& mask, const Operand& value) {
   detail::check_defined("masked_fill", x);
   check_mask("masked_fill", mask);
   return where(mask, value, x);

@@ -11,23 +11,23 @@ namespace xgrad {
 /// Indices that sort along an axis; int64, no gradient.
 Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
 /// Sorted along an axis. Cotangents go back to where the elements came from.
-Tensor sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
+Tensor sort(const Located& x, std::int64_t axis = -1, bool descending = false);
 /// The k largest (or smallest) along an axis, the first of them first, and their indices.
 /// Throws std::invalid_argument unless 0 <= k <= the axis' extent.
-std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, std::int64_t axis = -1, bool largest = true);
+std::pair<Tensor, Tensor> topk(const Located& x, std::int64_t k, std::int64_t axis = -1, bool largest = true);
 /// Where each value would go into a sorted vector: before equal elements, or behind them with `right`; int64, no gradient.
 /// Throws std::invalid_argument unless `sorted` is a vector.
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right = false);
 /// The middle element along axes (all by default), the mean of the two middle ones of an even number; NaN if any is. int64 and
 /// bool turn into float64. Throws std::invalid_argument over nothing.
-Tensor median(const Tensor& x, const Axes& axes = {}, bool keepdims = false);
+Tensor median(const Located& x, const Axes& axes = {}, bool keepdims = false);
 
 /// Indices of the elements that are not 0, a row for each; int64. Computed at the call, for the shape depends on values.
 Tensor nonzero(const Tensor& x);
 /// The elements of x where `mask`, which broadcasts with it, holds, as a vector. The mask is read at the call.
 /// Throws std::invalid_argument when `mask` is not bool.
-Tensor masked_select(const Tensor& x, const Tensor& mask);
+Tensor masked_select(const Located& x, const Tensor& mask);
 /// `value` where `mask` holds, else x. Throws std::invalid_argument when `mask` is not bool.
-Tensor masked_fill(const Tensor& x, const Tensor& mask, const Operand& value);
+Tensor masked_fill(const Located& x, const Tensor& mask, const Operand& value);
 
 }  // namespace xgrad
