@@ -1,14 +1,17 @@
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-
 #include <atomic>
 #include <autodiff/evaluate/threads.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+// TBB and OpenBLAS come without ThreadSanitizer's instructions: it cannot see that their threads start work after it is given out
+// and end before the call returns. Under it threads of the standard library do the work, and BLAS keeps to one.
 #if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
+#include <thread>
+#include <vector>
+#else
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 #endif
 
 // OpenBLAS's own; other BLAS libraries do without.
@@ -27,7 +30,9 @@ std::atomic<int> chosen{0};  // 0: as many as BLAS has
 void set_num_threads(int threads) {
   if (threads < 1) throw std::invalid_argument("set_num_threads: " + std::to_string(threads) + " threads; at least 1 is needed");
   chosen.store(threads, std::memory_order_relaxed);
+#if !defined(__SANITIZE_THREAD__)
   if (openblas_set_num_threads) openblas_set_num_threads(threads);
+#endif
 }
 
 int num_threads() {
@@ -38,39 +43,26 @@ int num_threads() {
 
 namespace detail {
 
-namespace {
-
-// TBB comes without ThreadSanitizer's instructions, which then cannot see that work starts after it is given out and is done before
-// the call returns: it is told.
-#if defined(__SANITIZE_THREAD__)
-void hand_over(void* token) { __tsan_release(token); }
-void take_over(void* token) { __tsan_acquire(token); }
-#else
-void hand_over(void*) {}
-void take_over(void*) {}
-#endif
-
-}  // namespace
-
 void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context) {
   const int threads = num_threads();
   if (threads == 1 || count < 2) {
     for (std::size_t i = 0; i < count; ++i) f(context, i);
     return;
   }
+#if defined(__SANITIZE_THREAD__)
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) f(context, i);
+  };
+  std::vector<std::jthread> others;
+  for (int t = 1; t < threads; ++t) others.emplace_back(work);
+  work();
+#else
   // Made anew, an arena costs more than a short pass.
   thread_local std::optional<tbb::task_arena> arena;
   if (!arena || arena->max_concurrency() != threads) arena.emplace(threads);
-  char given = 0, done = 0;
-  hand_over(&given);
-  arena->execute([&] {
-    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-      take_over(&given);
-      f(context, i);
-      hand_over(&done);
-    });
-  });
-  take_over(&done);
+  arena->execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
+#endif
 }
 
 }  // namespace detail
