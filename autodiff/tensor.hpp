@@ -136,7 +136,7 @@ class Tensor {
   }
 
   /// The same values in another dtype; differentiable between the floating types.
-  Tensor to(DType dtype) const;
+  Tensor to(DType dtype, std::source_location where = std::source_location::current()) const;
   /// A leaf with the same value, through which no gradient flows.
   Tensor detach() const;
   /// Computes the value now. Returns *this.
@@ -229,6 +229,10 @@ class Located {
   Located(std::initializer_list<std::initializer_list<T>> values, std::source_location where = std::source_location::current(),
           Tensor&& made = Tensor())
       : tensor_(&(made = Tensor(values))), site_(where) {}
+  template <Number T>
+  Located(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values,
+          std::source_location where = std::source_location::current(), Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(values))), site_(where) {}
   Located(const Located&) = delete;
   Located& operator=(const Located&) = delete;
 
@@ -247,7 +251,7 @@ class Located {
   const T* data() const {
     return tensor_->data<T>();
   }
-  Tensor to(DType dtype) const { return tensor_->to(dtype); }
+  Tensor to(DType dtype, std::source_location where = std::source_location::current()) const { return tensor_->to(dtype, where); }
   Tensor detach() const { return tensor_->detach(); }
 
  private:

@@ -67,17 +67,19 @@ TEST(Anomaly, NamesTheLineOfWhatMovesValues) {
       {__LINE__, [&](const Tensor& x) { return tile(x, {2}); }},
       {__LINE__, [&](const Tensor& x) { return broadcast_to(x, {2, 3}); }},
       {__LINE__, [&](const Tensor& x) { return pad(x, {{2, 0}}, PadMode::edge); }},
+      {__LINE__, [&](const Tensor& x) { return x.to(DType::float64); }},
   };
   const std::vector<Case> forward{
       {__LINE__, [&](const Tensor& x) { return trace(diag(x)); }},
       {__LINE__, [&](const Tensor& x) { return einsum("i,j->", {x, x}); }},
       {__LINE__, [&](const Tensor& x) { return x.at(twice).add(x.slice(xt::range(0, 2))); }},
+      {__LINE__, [&](const Tensor& x) { return (1e300 * zeros({1}, DType::float64) + 1e300).to(x.dtype()); }},
   };
   const AnomalyMode watching;
   for (const Case& test : backward) {
     Tensor x = Tensor{1.0f, 2.0f, 3.0f}.set_requires_grad();
     const Tensor y = test.f(x);
-    const std::string message = message_of_anomaly([&] { y.backward(full(y.shape(), 3e38)); });
+    const std::string message = message_of_anomaly([&] { y.backward(full(y.shape(), y.dtype() == DType::float64 ? 1e300 : 3e38, y.dtype())); });
     EXPECT_NE(message.find(here(test.line)), std::string::npos) << test.line << ' ' << message;
   }
   for (const Case& test : forward) {

@@ -203,6 +203,34 @@ TEST(Evaluate, ResultsHaveTheSameBitsForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
+TEST(Evaluate, ProductsHaveTheSameBitsForAnyNumberOfThreads) {
+  const int before = num_threads();
+  Generator generator(6);
+  const auto compute = [&](int threads, const Tensor& a, const Tensor& b) {
+    set_num_threads(threads);
+    const Tensor both = stack({matmul(a, b), matmul(matrix_transpose(b), matrix_transpose(a)).sum() + matmul(a, b)});
+    EXPECT_EQ(num_threads(), threads);
+    return values(both);
+  };
+  // Tall, wide, of a size that no part divides, of few rows, many small ones, one of several.
+  const std::vector<std::pair<Shape, Shape>> shapes{{{700, 300}, {300, 33}},    {{33, 300}, {300, 700}},      {{257, 131}, {131, 259}},
+                                                    {{2, 1500}, {1500, 1100}},  {{1025, 64}, {64, 17}},       {{6, 5, 64, 70}, {5, 70, 60}},
+                                                    {{3, 200, 210}, {210, 200}}, {{31, 500}, {500, 129}},     {{64, 129}, {129, 1}},
+                                                    {{3000, 1500}, {1500, 1}},   {{1, 1500}, {1500, 3001}},   {{128, 300}, {300, 256}}};
+  for (const auto& [left, right] : shapes) {
+    const Tensor a = generator.normal(left), b = generator.normal(right, 0, 1, DType::float32);
+    const Values one = compute(1, a, b);
+    for (const int threads : {2, 3, 8}) EXPECT_TRUE(compute(threads, a, b) == one) << to_string(left) << threads;
+    const Tensor wide = matmul(a.to(DType::float64), b.to(DType::float64));
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      EXPECT_LT(max(abs(matmul(a, b) - wide)).item(), 1e-2) << to_string(left) << threads;
+      EXPECT_EQ(values(matmul(a.to(DType::float64), b.to(DType::float64))), values(wide)) << to_string(left) << threads;
+    }
+  }
+  set_num_threads(before);
+}
+
 /// What a fused sum should be, added up in float64.
 TEST(Evaluate, SumsTakenOnTheWayAreThoseOfTheirTerms) {
   Generator generator(6);

@@ -97,6 +97,15 @@ TEST(Tensor, ComesFromLists) {
   EXPECT_EQ(values(x), (Values{1, 2, 3, 4, 5, 6}));
 }
 
+TEST(Tensor, ArgumentsAreWhatATensorIsMadeOf) {
+  EXPECT_EQ(xgrad::abs({-1.0, 2.0}).shape(), (Shape{2}));
+  EXPECT_EQ(xgrad::abs({{-1.0, 2.0}}).shape(), (Shape{1, 2}));
+  EXPECT_EQ(xgrad::abs({{{-1.0, 2.0}, {3.0, 4.0}}}).shape(), (Shape{1, 2, 2}));
+  EXPECT_EQ(values(reshape({{{1.0, 2.0}}, {{3.0, 4.0}}}, {4})), (Values{1, 2, 3, 4}));
+  EXPECT_EQ(values(flip(xt::xarray<double>{1, 2})), (Values{2, 1}));
+  EXPECT_EQ(values(broadcast_to(1.0, {2})), (Values{1, 1}));
+}
+
 TEST(Tensor, RaggedListsAreRefused) {
   EXPECT_EQ(message_of<std::invalid_argument>([] {
               Tensor{{1.0, 2.0}, {3.0}};

@@ -14,6 +14,10 @@ struct MatrixView {
   bool transposed;
 };
 
+/// Multiplications that are worth a thread. More than OpenBLAS takes for a small product, which has kernels of its own: the parts of a
+/// large one are to be computed as the whole is.
+constexpr double work_of_thread = 1.5e6;
+
 /// C = A · B, or C + A · B if `add`, for A (n × k), B (k × m) and C (n × m) with rows one after another. k = 0 gives zeros; C's old
 /// values are read only to be added to. Throws std::length_error for an extent that BLAS's index type cannot hold.
 void gemm(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<float>& a, const MatrixView<float>& b, float* c, bool add = false);

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <autodiff/evaluate/threads.hpp>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,23 +26,53 @@ namespace {
 
 std::atomic<int> chosen{0};  // 0: as many as BLAS has
 
+// BLAS's threads while it is to do with one.
+struct Serial {
+  std::mutex mutex;
+  int users = 0;
+  std::atomic<int> before{0};
+};
+Serial& serial() {
+  static Serial& instance = *new Serial;
+  return instance;
+}
+
 }  // namespace
 
 void set_num_threads(int threads) {
   if (threads < 1) throw std::invalid_argument("set_num_threads: " + std::to_string(threads) + " threads; at least 1 is needed");
   chosen.store(threads, std::memory_order_relaxed);
 #if !defined(__SANITIZE_THREAD__)
-  if (openblas_set_num_threads) openblas_set_num_threads(threads);
+  const std::lock_guard lock(serial().mutex);
+  if (serial().users > 0) serial().before = threads;
+  else if (openblas_set_num_threads) openblas_set_num_threads(threads);
 #endif
 }
 
 int num_threads() {
   const int threads = chosen.load(std::memory_order_relaxed);
   if (threads > 0) return threads;
+  if (const int before = serial().before.load(std::memory_order_relaxed)) return before;
   return openblas_get_num_threads ? openblas_get_num_threads() : 1;
 }
 
 namespace detail {
+
+SerialBlas::SerialBlas() {
+#if !defined(__SANITIZE_THREAD__)
+  const std::lock_guard lock(serial().mutex);
+  if (serial().users++ > 0 || !openblas_set_num_threads) return;
+  serial().before = openblas_get_num_threads();
+  openblas_set_num_threads(1);
+#endif
+}
+SerialBlas::~SerialBlas() {
+#if !defined(__SANITIZE_THREAD__)
+  const std::lock_guard lock(serial().mutex);
+  if (--serial().users > 0 || !openblas_set_num_threads) return;
+  openblas_set_num_threads(serial().before.exchange(0));
+#endif
+}
 
 void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t i), const void* context) {
   const int threads = num_threads();

@@ -47,9 +47,10 @@ Tensor Operand::to(DType dtype) const {
   });
 }
 
-Tensor Tensor::to(DType dtype) const {
+Tensor Tensor::to(DType dtype, std::source_location where) const {
   check_defined("to", *this);
   if (dtype == this->dtype()) return *this;
+  const detail::CallSite site(where);
   const auto cast = [&](const std::shared_ptr<const Op>& op) { return record(op, std::span(this, 1), shape(), dtype); };
   switch (dtype) {
     case DType::bool_: return cast(shared_op<Cast<DType::bool_>>());

@@ -1,10 +1,12 @@
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/detail/blas.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/threads.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
+#include <optional>
 #include <stdexcept>
 
 namespace xgrad {
@@ -48,7 +50,8 @@ class Matrices {
   detail::Ref<detail::Buffer> copy_;
 };
 
-/// Calls f(offset of a, offset of b, offset of c) for each matrix of a batch, whose leading axes broadcast.
+/// Calls f(offset of a, offset of b, offset of c) for each matrix of a batch, whose leading axes broadcast; on several threads where
+/// the matrices are too small to be shared themselves, and many.
 template <class F>
 void for_each_matrix(const Array& a, const Strides& a_strides, const Array& b, const Strides& b_strides, const Array& c, F&& f) {
   const std::size_t batch_rank = c.shape->size() - 2;
@@ -62,7 +65,15 @@ void for_each_matrix(const Array& a, const Strides& a_strides, const Array& b, c
   };
   std::int64_t count = 1;
   for (std::size_t i = 0; i < batch_rank; ++i) count *= (*c.shape)[i];
-  for (std::int64_t i = 0; i < count; ++i) f(offset(a, a_strides, i), offset(b, b_strides, i), i * matrix);
+  const double work = static_cast<double>(matrix) * static_cast<double>(a.shape->back());
+  const bool shared = num_threads() > 1 && work < 2 * detail::work_of_thread && work * static_cast<double>(count) > 2 * detail::work_of_thread;
+  const std::int64_t parts = shared ? std::min<std::int64_t>(count, 4 * num_threads()) : 1;
+  std::optional<detail::SerialBlas> serial;
+  if (shared) serial.emplace();
+  detail::parallel_for(static_cast<std::size_t>(parts), [&](std::size_t part) {
+    const std::int64_t first = static_cast<std::int64_t>(part) * count / parts, end = static_cast<std::int64_t>(part + 1) * count / parts;
+    for (std::int64_t i = first; i < end; ++i) f(offset(a, a_strides, i), offset(b, b_strides, i), i * matrix);
+  });
 }
 
 /// Of operands of rank 2 or more.
