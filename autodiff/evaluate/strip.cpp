@@ -15,7 +15,7 @@ constexpr std::size_t none = ~std::size_t{0};
 constexpr std::size_t least_bytes = 1 << 17;
 /// Elements of the longest rows of a strip that are computed at a time: few enough for several arrays of them to lie in the
 /// second-level cache, enough for a step to be worth its start. And those of a part.
-constexpr std::size_t strip_elements = 1 << 13, part_elements = 1 << 16;
+constexpr std::size_t strip_elements = 1 << 15, part_elements = 1 << 16;
 /// Where a strip is short of others, it looks no further.
 constexpr std::size_t farthest = 64;
 
