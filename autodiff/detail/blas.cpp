@@ -17,7 +17,7 @@ namespace {
 
 using Index = BLAS_IDX;
 
-/// With the rows of C `stride` apart, which are m apart where n or k is 1.
+/// With the rows of C `stride` apart, which is m where n, m or k is 1.
 template <class T>
 void multiply(std::int64_t n, std::int64_t m, std::int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c, std::int64_t stride,
               bool add) {
