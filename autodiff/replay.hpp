@@ -6,8 +6,7 @@
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/scale.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
 #include <optional>
@@ -15,26 +14,6 @@
 #include <vector>
 
 namespace xgrad::detail {
-
-/// Sums a cotangent over what broadcasting repeated, or repeats it; casts it to the dtype of what it belongs to.
-inline Tensor match(Tensor cotangent, const Shape& shape, DType dtype) {
-  if (cotangent.shape() != shape) {
-    const Shape from = cotangent.shape();
-    const std::size_t extra = from.size() > shape.size() ? from.size() - shape.size() : 0;
-    const std::size_t missing = shape.size() > from.size() ? shape.size() - from.size() : 0;
-    std::vector<std::int64_t> axes;
-    for (std::size_t i = 0; i < from.size(); ++i)
-      if (i < extra || (shape[i - extra + missing] == 1 && from[i] != 1)) axes.push_back(static_cast<std::int64_t>(i));
-    if (std::any_of(axes.begin(), axes.end(), [&](std::int64_t axis) { return from[static_cast<std::size_t>(axis)] != 1; }))
-      cotangent = sum(cotangent, axes, true);
-    if (extra > 0) {
-      const Shape& summed = cotangent.shape();
-      cotangent = reshape(cotangent, Shape(summed.begin() + static_cast<std::ptrdiff_t>(extra), summed.end()));
-    }
-    cotangent = broadcast_to(cotangent, shape);
-  }
-  return cotangent.to(dtype);
-}
 
 /// In anomaly mode: while rules are asked their ops are not checked, for a cotangent of 0 may absorb what is not finite; the
 /// cotangents that come of them are.
@@ -130,7 +109,7 @@ class Replay {
         if (at == 0 || !needed_[at - 1]) continue;
         const Tensor cotangent = node.op->vjp(k, g, inputs, y);
         if (!cotangent.defined()) continue;
-        const Tensor matched = match(cotangent, input.shape, input.dtype);
+        const Tensor matched = unbroadcast(cotangent, input.shape).to(input.dtype);
         if (watch) watch->check(node, k, g, matched);
         accumulate(at - 1, matched);
       }

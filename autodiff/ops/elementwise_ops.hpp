@@ -158,15 +158,21 @@ struct Subtract : Binary<Subtract> {
   static constexpr Arithmetic paired_as = Arithmetic::subtract;
   static auto kernel(const auto& a, const auto& b) { return a - b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return -g; }
+  // Of b's shape, which may be much smaller.
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return -unbroadcast(g, b.shape()); }
 };
 
 struct Multiply : Binary<Multiply> {
   static constexpr std::string_view title = "multiply";
   static constexpr Arithmetic paired_as = Arithmetic::multiply;
   static auto kernel(const auto& a, const auto& b) { return a * b; }
-  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, b); }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor&, const Tensor&) { return scale(g, a); }
+  // Of a square both at once: one product rather than two and their sum.
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return scale(g, a.node() == b.node() ? 2 * b : b);
+  }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
+    return a.node() == b.node() ? Tensor() : scale(g, a);
+  }
 };
 
 /// See scale.hpp. It absorbs by its first argument alone, so its own derivatives are those of a product.
@@ -187,7 +193,8 @@ struct Divide : Binary<Divide> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
-  // The quotient is of b's shape, which may be much smaller.
+  // The quotient is of b's shape, which may be much smaller. By what it is made of in turn, a second derivative of what is masked
+  // would be infinity times 0.
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, y * (-1 / b)); }
 };
 

@@ -4,6 +4,7 @@
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/reduction_input.hpp>
+#include <autodiff/ops/scale.hpp>
 #include <autodiff/ops/shape.hpp>
 
 namespace xgrad {
@@ -155,6 +156,26 @@ Tensor sum(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("sum", x);
   return detail::reduce<Sum>(x, axes.normalize("sum", x.shape()), keepdims,
                              is_floating(x.dtype()) ? x.dtype() : DType::int64);
+}
+
+Tensor detail::unbroadcast(Tensor g, const Shape& shape) {
+  const Shape from = g.shape();
+  if (from == shape) return g;
+  const std::size_t extra = from.size() > shape.size() ? from.size() - shape.size() : 0;
+  const std::size_t missing = shape.size() > from.size() ? shape.size() - from.size() : 0;
+  std::vector<std::int64_t> axes;
+  bool repeats = false;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (i >= extra && (shape[i - extra + missing] != 1 || from[i] == 1)) continue;
+    axes.push_back(static_cast<std::int64_t>(i));
+    repeats = repeats || from[i] != 1;
+  }
+  if (repeats) g = sum(g, axes, true);
+  if (extra > 0) {
+    const Shape& summed = g.shape();
+    g = reshape(g, Shape(summed.begin() + static_cast<std::ptrdiff_t>(extra), summed.end()));
+  }
+  return broadcast_to(g, shape);
 }
 
 Tensor mean(const Located& x, const Axes& axes, bool keepdims) {
