@@ -41,7 +41,7 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
   }
   for (std::uint32_t i = 0; i < slots_.size(); ++i) slots_[i].base = i;
 
-  const std::vector<Pass> passes = plan(capture.nodes);
+  const std::vector<Pass> passes = plan(capture.nodes, capture.kept);
   std::vector<Membership> members(capture.nodes.size());
   for (std::uint32_t p = 0; p < passes.size(); ++p)
     for (std::uint32_t item = 0; item < passes[p].nodes.size(); ++item) members[passes[p].nodes[item]] = {p, item, false};
@@ -164,24 +164,33 @@ void CompiledGraph::add_group(const Capture& capture, std::span<const std::uint3
   const Node& first = *capture.nodes[nodes.front()];
   task.shape = first.op->kind() == Op::Kind::sum ? first.inputs.span()[0].shape() : first.shape;
   for (const std::uint32_t input : step.inputs) task.inputs.push_back(array(input));
-  for (const std::uint32_t index : nodes) {
+  std::vector<std::uint32_t> number(nodes.size());  // in the task, of each item of the pass
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    const std::uint32_t index = nodes[n];
     const Node& node = *capture.nodes[index];
     const std::span<const CaptureRef> operands = capture.operands(index);
-    GroupItem& added = task.items.emplace_back();
-    added.op = node.op.get();
-    added.dtype = node.dtype;
-    added.operand_dtype = node.inputs.span().back().dtype();
-    added.arity = static_cast<std::uint8_t>(operands.size());
-    added.sum = fused_sum(node);
-    added.stored = added.sum.kind != FusedSum::Kind::none || capture.kept[index] || members[index].read_outside;
+    GroupItem item;
+    item.op = node.op.get();
+    item.dtype = node.dtype;
+    item.operand_dtype = node.inputs.span().back().dtype();
+    item.arity = static_cast<std::uint8_t>(operands.size());
+    item.sum = fused_sum(node);
+    item.stored = item.sum.kind != FusedSum::Kind::none || capture.kept[index] || members[index].read_outside;
     for (std::size_t k = 0; k < operands.size(); ++k) {
       const std::uint32_t inside = item_number(operands[k]);
-      added.operands[k] = inside != none ? static_cast<std::uint32_t>(step.inputs.size()) + inside
-                                         : static_cast<std::uint32_t>(std::lower_bound(step.inputs.begin(), step.inputs.end(),
-                                                                                       slot_of(operands[k])) - step.inputs.begin());
+      item.operands[k] = inside != none ? static_cast<std::uint32_t>(step.inputs.size()) + number[inside]
+                                        : static_cast<std::uint32_t>(std::lower_bound(step.inputs.begin(), step.inputs.end(),
+                                                                                      slot_of(operands[k])) - step.inputs.begin());
     }
-    step.outputs.push_back(added.stored ? values_ + index : none);
-    step.sums.push_back(added.sum.kind);
+    const auto same = [&](const GroupItem& other) {
+      return item.op == other.op && item.dtype == other.dtype && std::ranges::equal(item.operands, other.operands);
+    };
+    const auto found = item.stored ? task.items.end() : std::find_if(task.items.begin(), task.items.end(), same);
+    number[n] = static_cast<std::uint32_t>(found - task.items.begin());
+    if (found != task.items.end()) continue;  // what comes twice is computed once
+    task.items.push_back(item);
+    step.outputs.push_back(item.stored ? values_ + index : none);
+    step.sums.push_back(item.sum.kind);
   }
   step.program = compile(task);
   step.shape = std::move(task.shape);

@@ -13,7 +13,7 @@ template <class T>
 class BlockSum {
  public:
   using Batch = xsimd::batch<T>;
-  static constexpr std::size_t leaf = 32;  ///< rows added one after another before they go into the tree
+  static constexpr std::size_t leaf_rows = 32;  ///< rows added one after another before they go into the tree
 
   /// Bytes of working memory for `rows` rows, when columns are summed.
   static std::size_t bytes(const FusedSum& sum, std::size_t rows) {
@@ -27,20 +27,23 @@ class BlockSum {
     row_begin_ = begin;
     levels_ = reinterpret_cast<T*>(memory);
     depth_ = rows_ = 0;
-    cleared_ = ~std::size_t{0};
+    if (sum.kind == FusedSum::Kind::columns) clear_leaf();
     clear();
   }
 
-  /// A block of eight vectors, of the elements from `element` on, or the first `lanes` of one.
+  /// Adds a block of eight vectors, to columns from the one of `element` on if there are any.
+  template <bool columns>
   [[gnu::always_inline]] void add(const Batch* values, std::size_t element) {
-    if (sum_.kind == FusedSum::Kind::columns) {
-      T* target = row() + (element - row_begin_);
+    if constexpr (columns) {
+      T* target = leaf_ + (element - row_begin_);
       for (std::size_t i = 0; i < wide_vectors; ++i)
         (Batch::load_unaligned(target + i * Batch::size) + values[i]).store_unaligned(target + i * Batch::size);
     } else {
       tree_.push(((values[0] + values[1]) + (values[2] + values[3])) + ((values[4] + values[5]) + (values[6] + values[7])));
     }
   }
+  /// Adds the first `lanes` of one vector.
+  template <bool columns>
   [[gnu::always_inline]] void add(Batch value, std::size_t element, std::size_t lanes) {
     if (lanes < Batch::size) {
       alignas(64) T kept[Batch::size];
@@ -48,8 +51,8 @@ class BlockSum {
       std::fill(kept + lanes, kept + Batch::size, T(0));
       value = Batch::load_aligned(kept);
     }
-    if (sum_.kind == FusedSum::Kind::columns) {
-      T* target = row() + (element - row_begin_);
+    if constexpr (columns) {
+      T* target = leaf_ + (element - row_begin_);
       (Batch::load_unaligned(target) + value).store_unaligned(target);
     } else {
       rest_ += value;
@@ -69,7 +72,7 @@ class BlockSum {
     if (sum_.kind == FusedSum::Kind::rows) {
       *out_++ = total();
       clear();
-    } else if (++rows_ % leaf == 0) {
+    } else if (++rows_ % leaf_rows == 0) {
       push_leaf();
     }
   }
@@ -78,13 +81,13 @@ class BlockSum {
   void finish(T* out) {
     if (sum_.kind == FusedSum::Kind::all) *out = total();
     if (sum_.kind != FusedSum::Kind::columns) return;
-    if (rows_ % leaf != 0) ++depth_;
+    if (rows_ % leaf_rows != 0) ++depth_;
     for (; depth_ > 1; --depth_) add_level(depth_ - 2, depth_ - 1);
     std::copy(levels_, levels_ + sum_.length, out);
   }
 
  private:
-  static std::size_t depth(std::size_t rows) { return static_cast<std::size_t>(std::bit_width(rows / leaf)) + 2; }
+  static std::size_t depth(std::size_t rows) { return static_cast<std::size_t>(std::bit_width(rows / leaf_rows)) + 2; }
   static std::size_t stride(const FusedSum& sum) { return (sum.length + 15) / 16 * 16 + wide_vectors * Batch::size; }
 
   void clear() {
@@ -103,51 +106,48 @@ class BlockSum {
     return fold_lanes(sum, [](T a, T b) { return a + b; });
   }
 
-  /// Sums of the leaf that rows are being added to.
-  T* row() {
-    T* level = levels_ + depth_ * stride(sum_);
-    if (rows_ % leaf == 0 && rows_ != cleared_) {
-      std::fill(level, level + stride(sum_), T(0));
-      cleared_ = rows_;
-    }
-    return level;
+  /// The next leaf begins.
+  void clear_leaf() {
+    leaf_ = levels_ + depth_ * stride(sum_);
+    std::fill(leaf_, leaf_ + stride(sum_), T(0));
   }
   void add_level(std::size_t to, std::size_t from) {
     T *a = levels_ + to * stride(sum_), *b = levels_ + from * stride(sum_);
     for (std::size_t j = 0; j < sum_.length; ++j) a[j] += b[j];
   }
   void push_leaf() {
-    for (std::size_t carry = rows_ / leaf - 1; carry & 1; carry >>= 1, --depth_) add_level(depth_ - 1, depth_);
+    for (std::size_t carry = rows_ / leaf_rows - 1; carry & 1; carry >>= 1, --depth_) add_level(depth_ - 1, depth_);
     ++depth_;
-    cleared_ = ~std::size_t{0};
+    clear_leaf();
   }
 
   FusedSum sum_;
   T* out_ = nullptr;
   std::size_t in_axis_ = 0, in_row_ = 0;  ///< how far into the last axis, and into the row
   std::size_t row_begin_ = 0;             ///< its first element
-  T* levels_ = nullptr;
-  std::size_t depth_ = 0, rows_ = 0, cleared_ = ~std::size_t{0};
+  T *levels_ = nullptr, *leaf_ = nullptr;  ///< sums of columns, and those that rows are now added to
+  std::size_t depth_ = 0, rows_ = 0;
   Batch rest_;
   bool narrow_ = false;
   PairwiseSum<Batch> tree_;
 };
 
-/// Adds what is in registers to sum number `slots[0]`, and leaves it there.
-template <class T, std::size_t... I>
+/// Adds what is in registers to sum number `slots[0]`, which is of columns or is not, and leaves it there.
+template <bool columns, class T, std::size_t... I>
 void handle_sum(const Instruction* step, Frame* frame, Register<T, I>... values) {
   using Batch = xsimd::batch<T>;
   BlockSum<T>& sum = static_cast<BlockSum<T>*>(frame->sums)[step->slots[0]];
   const Batch lanes[] = {Batch(values)...};
-  if constexpr (sizeof...(I) > 1) sum.add(lanes, frame->element);
-  else sum.add(lanes[0], frame->element, frame->lanes);
+  if constexpr (sizeof...(I) > 1) sum.template add<columns>(lanes, frame->element);
+  else sum.template add<columns>(lanes[0], frame->element, frame->lanes);
   return reinterpret_cast<Handler<T, I...>>(step[1].handler)(step + 1, frame, values...);
 }
 
-template <class T>
+template <bool columns, class T>
 VectorKernel sum_kernel_of() {
   return []<std::size_t... I>(std::index_sequence<I...>) {
-    return VectorKernel{reinterpret_cast<void (*)()>(&handle_sum<T, I...>), reinterpret_cast<void (*)()>(&handle_sum<T, 0>)};
+    return VectorKernel{reinterpret_cast<void (*)()>(&handle_sum<columns, T, I...>),
+                        reinterpret_cast<void (*)()>(&handle_sum<columns, T, 0>)};
   }(std::make_index_sequence<wide_vectors>());
 }
 

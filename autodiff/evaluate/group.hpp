@@ -73,7 +73,8 @@ class RangedProgram : public Program {
   /// Bytes of working memory, whole cache lines, for a part of so many elements.
   virtual std::size_t working_bytes(std::size_t elements) const = 0;
   virtual void start(std::byte* working, Outputs outputs, std::size_t begin, std::size_t end) const = 0;
-  virtual void run_range(std::byte* working, Inputs inputs, Outputs outputs, std::size_t begin, std::size_t end) const = 0;
+  /// Goes on as far as `end`.
+  virtual void run_range(std::byte* working, Inputs inputs, Outputs outputs, std::size_t end) const = 0;
   /// Leaves sums over parts in `partial`, or in the outputs if it is null.
   virtual void finish(std::byte* working, Outputs outputs, std::byte* partial) const = 0;
   /// Adds up what the parts left, which lies part by part.

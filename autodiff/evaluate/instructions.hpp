@@ -50,7 +50,7 @@ template <class T>
 struct VectorMachine {
   std::size_t width;  ///< elements of a vector
   // Steps that are no op.
-  VectorKernel load, store, load_bool, store_bool, sum, end;
+  VectorKernel load, store, load_bool, store_bool, sum, sum_columns, end;
   VectorKernel (*pair)(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
   /// Runs a program on `count` elements, the first of which is number `first` of all, as far as whole vectors go: returns how
   /// many that are.

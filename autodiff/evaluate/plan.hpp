@@ -17,7 +17,7 @@ struct Pass {
 FusedSum fused_sum(const Node& node);
 
 /// The passes that compute `nodes` (each after its inputs), in an order that respects their inputs and otherwise stays
-/// close to that of recording.
-std::vector<Pass> plan(std::span<Node* const> nodes);
+/// close to that of recording. `kept` are those whose values are needed afterwards.
+std::vector<Pass> plan(std::span<Node* const> nodes, const std::vector<bool>& kept);
 
 }  // namespace xgrad::detail

@@ -289,7 +289,7 @@ void Strip::run_part(std::byte* const* data, std::size_t part, std::byte* partia
       Running& at = running[m];
       for (const Local& local : member.local_inputs) at.inputs[local.index] = place(local);
       for (const Local& local : member.local_outputs) at.outputs[local.index] = place(local);
-      member.program->run_range(at.working, at.inputs, at.outputs, row * member.row_elements, stop * member.row_elements);
+      member.program->run_range(at.working, at.inputs, at.outputs, stop * member.row_elements);
     }
   }
   for (std::size_t m = 0; m < members_.size(); ++m) {

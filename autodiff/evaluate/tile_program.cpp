@@ -41,7 +41,9 @@ class TileProgram final : public Program {
     auto* memory = static_cast<std::byte*>(scratch->data());
     std::byte* tiles = memory + plan_.scratch_bytes();
     std::vector<const std::byte*> registers(inputs.size() + items_.size());
-    for (TileWalk walk(plan_, inputs, memory, registers.data(), 0, plan_.size()); walk.next();) {
+    TileWalk walk(plan_, memory, registers.data(), 0);
+    walk.go_on(inputs, plan_.size());
+    while (walk.next()) {
       for (std::size_t i = 0; i < items_.size(); ++i) {
         const GroupItem& item = items_[i];
         const void* operands[3];

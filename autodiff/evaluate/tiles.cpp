@@ -84,8 +84,8 @@ void with_element(std::size_t bytes, F&& f) {
 }  // namespace
 
 TilePlan::TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_t constant_elements, std::size_t longest,
-                   std::vector<std::size_t> splits, std::size_t whole)
-    : splits_(std::move(splits)), constant_elements_(constant_elements) {
+                   std::size_t split, std::size_t whole)
+    : split_(split), constant_elements_(constant_elements) {
   const std::size_t rank = shape.size(), count = inputs.size();
   std::vector<std::int64_t> flat(count * rank);
   std::vector<std::int64_t*> strides(count);
@@ -99,9 +99,7 @@ TilePlan::TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_
   row_ = extents_.empty() ? 1 : static_cast<std::size_t>(extents_.back());
   // A long row is tiled by itself, so that what is contiguous along it is read in place.
   by_row_ = row_ >= 128;
-  if (whole != 0 && row_ % whole != 0 && row_ < size_ &&
-      std::none_of(splits_.begin(), splits_.end(), [this](std::size_t split) { return row_ % split == 0; }))
-    by_row_ = false;
+  if (whole != 0 && row_ % whole != 0 && row_ < size_ && (split_ == 0 || row_ % split_ != 0)) by_row_ = false;
 
   sources_.resize(count);
   bool gathers = false;
@@ -153,19 +151,25 @@ void TilePlan::place(std::span<const std::byte* const> data, std::byte* scratch,
   }
 }
 
-TileWalk::TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
-                   std::size_t begin, std::size_t end)
-    : plan_(plan), data_(data), scratch_(scratch), pointers_(pointers), end_(end), first_(begin) {
+TileWalk::TileWalk(const TilePlan& plan, std::byte* scratch, const std::byte** pointers, std::size_t begin)
+    : plan_(plan), scratch_(scratch), pointers_(pointers), first_(begin) {
   if (plan.by_row_) {
     row_ = begin / plan.row_;
     in_row_ = begin % plan.row_;
   }
-  for (const std::size_t split : plan.splits_) to_split_.push_back(split - begin % split);
-  for (std::size_t a = 0; a < plan.sources_.size(); ++a) {
-    const TilePlan::Source& source = plan.sources_[a];
+  if (plan.split_ != 0) to_split_ = plan.split_ - begin % plan.split_;
+}
+
+void TileWalk::go_on(std::span<const std::byte* const> data, std::size_t end) {
+  data_ = data;
+  end_ = end;
+  if (!begins_ || first_ + count_ >= end) return;
+  begins_ = false;
+  for (std::size_t a = 0; a < plan_.sources_.size(); ++a) {
+    const TilePlan::Source& source = plan_.sources_[a];
     if (source.access == TilePlan::Access::direct || source.access == TilePlan::Access::direct_row) continue;
-    pointers_[a] = scratch + source.tile;
-    if (source.access == TilePlan::Access::constant && begin < end) plan.repeat(source, data[a], scratch);
+    pointers_[a] = scratch_ + source.tile;
+    if (source.access == TilePlan::Access::constant) plan_.repeat(source, data[a], scratch_);
   }
 }
 
@@ -188,8 +192,8 @@ void TileWalk::advance() {
     in_row_ = 0;
     ++row_;
   }
-  for (std::size_t i = 0; i < to_split_.size(); ++i)
-    if ((to_split_[i] -= count_) == 0) to_split_[i] = plan_.splits_[i];
+  if (plan_.split_ != 0 && (to_split_ -= count_) == 0) to_split_ = plan_.split_;
+  count_ = 0;
 }
 
 bool TileWalk::next() {
@@ -198,7 +202,7 @@ bool TileWalk::next() {
   if (first_ >= end_) return false;
   count_ = std::min(plan_.longest_, end_ - first_);
   if (plan_.by_row_) count_ = std::min(count_, plan_.row_ - in_row_);
-  for (const std::size_t split : to_split_) count_ = std::min(count_, split);
+  if (plan_.split_ != 0) count_ = std::min(count_, to_split_);
   for (std::size_t a = 0; a < plan_.sources_.size(); ++a) {
     const TilePlan::Source& source = plan_.sources_[a];
     const auto bytes = static_cast<std::int64_t>(source.bytes);

@@ -16,10 +16,10 @@ class TilePlan {
  public:
   TilePlan() = default;
   /// Of `inputs`, whose data does not matter yet and which broadcast to `shape`. A tile of equal elements holds
-  /// `constant_elements` and does not advance; no tile is longer than `longest`, nor crosses a multiple of any of
-  /// `splits`. Tiles shorter than that hold a multiple of `whole` elements, if it is not 0.
+  /// `constant_elements` and does not advance; no tile is longer than `longest`, nor crosses a multiple of `split`, if that is
+  /// not 0. Tiles shorter than that hold a multiple of `whole` elements, if it is not 0.
   TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_t constant_elements, std::size_t longest,
-           std::vector<std::size_t> splits = {}, std::size_t whole = 0);
+           std::size_t split = 0, std::size_t whole = 0);
 
   std::size_t size() const { return size_; }
   std::size_t inputs() const { return sources_.size(); }
@@ -47,8 +47,7 @@ class TilePlan {
 
   std::vector<std::int64_t> extents_;  ///< neighbouring axes merged where every input allows it
   std::vector<Source> sources_;
-  std::vector<std::size_t> splits_;
-  std::size_t size_ = 0, row_ = 1, longest_ = tile_size, constant_elements_ = tile_size, scratch_bytes_ = 0;
+  std::size_t split_ = 0, size_ = 0, row_ = 1, longest_ = tile_size, constant_elements_ = tile_size, scratch_bytes_ = 0;
   bool by_row_ = false, one_tile_ = false;
 };
 
@@ -56,10 +55,11 @@ class TilePlan {
 /// place where they lie together, else copied into a tile.
 class TileWalk {
  public:
-  /// From element `begin` to `end`. `pointers` starts with where each input lies, and afterwards shows where its tile does.
-  TileWalk(const TilePlan& plan, std::span<const std::byte* const> data, std::byte* scratch, const std::byte** pointers,
-           std::size_t begin, std::size_t end);
+  /// From element `begin` on. `pointers` will show where each input's tile lies.
+  TileWalk(const TilePlan& plan, std::byte* scratch, const std::byte** pointers, std::size_t begin);
 
+  /// Goes on as far as `end`, over inputs that lie at `data`; what is the same for all elements, as it was at first.
+  void go_on(std::span<const std::byte* const> data, std::size_t end);
   /// To the next tile; false after the last.
   bool next();
   /// Position of the tile's first element.
@@ -75,9 +75,10 @@ class TileWalk {
   std::span<const std::byte* const> data_;
   std::byte* scratch_;
   const std::byte** pointers_;
-  std::size_t end_, first_, count_ = 0;
+  std::size_t end_ = 0, first_, count_ = 0;
   std::size_t row_ = 0, in_row_ = 0, row_at_ = ~std::size_t{0};  ///< where by rows; the last is the row that tiles hold
-  xt::svector<std::size_t, 4> to_split_;                         ///< elements up to the next multiple of each split
+  std::size_t to_split_ = 0;                                     ///< elements up to the next multiple of the split
+  bool begins_ = true;
 };
 
 }  // namespace xgrad::detail

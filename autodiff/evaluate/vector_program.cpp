@@ -8,7 +8,9 @@
 #include <autodiff/evaluate/threads.hpp>
 #include <bit>
 #include <cstring>
+#include <new>
 #include <numeric>
+#include <type_traits>
 
 namespace xgrad::detail {
 namespace {
@@ -19,6 +21,8 @@ constexpr std::size_t longest_run = 4096;
 /// Elements that one thread computes at a time: sums are taken of such parts, whatever the number of threads.
 constexpr std::size_t part_elements = 1 << 16;
 constexpr std::size_t most_parts = 64;
+
+static_assert(std::is_trivially_destructible_v<TileWalk>);  // it lies in working memory
 
 std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
@@ -33,7 +37,6 @@ class VectorProgram final : public RangedProgram {
     const auto size = static_cast<std::size_t>(size_of(task.shape));
     for (const Array& input : task.inputs) input_bytes_.push_back(size_of(input.dtype));
     std::vector<std::size_t> splits;
-    std::size_t unit = 1;  // of the parts that threads take
     for (std::size_t i = 0; i < items_.size(); ++i) {
       const FusedSum& sum = items_[i].sum;
       if (sum.kind == FusedSum::Kind::none) {
@@ -43,7 +46,6 @@ class VectorProgram final : public RangedProgram {
       sums_.push_back(static_cast<std::uint32_t>(i));
       if (sum.last_axis != 0) splits.push_back(sum.last_axis);
       if (sum.kind != FusedSum::Kind::all) splits.push_back(sum.length);
-      unit = std::max(unit, sum.last_axis);
     }
     std::sort(splits.begin(), splits.end());
     splits.erase(std::unique(splits.begin(), splits.end()), splits.end());
@@ -51,10 +53,11 @@ class VectorProgram final : public RangedProgram {
     for (const std::uint32_t i : sums_)
       range_unit_ = std::lcm(range_unit_, items_[i].sum.last_axis != 0 ? items_[i].sum.last_axis : block);
     for (const std::size_t split : splits) range_unit_ = std::lcm(range_unit_, split);
-    // Parts of several lengths of row would depend on which sums happen to be taken together.
-    part_ = splits.size() > 1 ? size : round_up(std::max(part_elements, size / most_parts), unit);
-    plan_ = TilePlan(task.inputs, task.shape, std::min(block, round_up(std::max<std::size_t>(size, 1), width)), longest_run, splits,
-                     sums_.empty() ? 0 : block);
+    // Parts have whole rows.
+    part_ = round_up(std::max(part_elements, size / most_parts), splits.empty() ? 1 : splits.back());
+    // Rows are of whole rows of fewer axes, so the shortest tells of all.
+    plan_ = TilePlan(task.inputs, task.shape, std::min(block, round_up(std::max<std::size_t>(size, 1), width)), longest_run,
+                     splits.empty() ? 0 : splits.front(), sums_.empty() ? 0 : block);
     schedule(task);
     lay_out();
     small_ = sums_.empty() && plan_.is_one_tile();
@@ -69,7 +72,7 @@ class VectorProgram final : public RangedProgram {
     const auto run_part = [&](std::size_t begin, std::size_t end, std::byte* partial) {
       std::byte* working = working_memory(working_bytes(end - begin));
       start(working, outputs, begin, end);
-      run_range(working, inputs, outputs, begin, end);
+      run_range(working, inputs, outputs, end);
       finish(working, outputs, partial);
     };
     if (parts <= 1) {
@@ -107,6 +110,7 @@ class VectorProgram final : public RangedProgram {
 
   void start(std::byte* memory, Outputs outputs, std::size_t begin, std::size_t end) const override {
     Working at = working(memory);
+    new (at.walk) TileWalk(plan_, memory, at.pointers, begin);
     const std::size_t moving = inputs_ + items_.size();
     for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.edge_pointers[moving + k] = at.tiles + k * block * sizeof(T);
     for (std::size_t s = 0; s < sums_.size(); ++s) {
@@ -115,11 +119,13 @@ class VectorProgram final : public RangedProgram {
     }
   }
 
-  void run_range(std::byte* memory, Inputs inputs, Outputs outputs, std::size_t begin, std::size_t end) const override {
+  void run_range(std::byte* memory, Inputs inputs, Outputs outputs, std::size_t end) const override {
     const Working at = working(memory);
     Frame frame;
     frame.sums = at.sums;
-    for (TileWalk walk(plan_, inputs, memory, at.pointers, begin, end); walk.next();) {
+    TileWalk& walk = *at.walk;
+    walk.go_on(inputs, end);
+    while (walk.next()) {
       const std::size_t first = walk.first(), count = walk.count();
       for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
       frame.pointers = at.pointers;
@@ -318,7 +324,7 @@ class VectorProgram final : public RangedProgram {
   }
   void emit_sum(std::uint32_t i) {
     const auto at = static_cast<std::uint32_t>(std::find(sums_.begin(), sums_.end(), i) - sums_.begin());
-    emit(machine_.sum, {at}, {false});
+    emit(items_[i].sum.kind == FusedSum::Kind::columns ? machine_.sum_columns : machine_.sum, {at}, {false});
   }
   /// Puts item `i`, which is in registers, where those that use it later will find it; `next` uses are served at once.
   void keep(std::uint32_t i, std::uint32_t next) {
@@ -358,12 +364,13 @@ class VectorProgram final : public RangedProgram {
 
   /// Where things lie in the working memory, by whole cache lines.
   struct Layout {
-    std::size_t tiles, pointers, edge_pointers, edges, sums, sum_memory;
+    std::size_t tiles, pointers, edge_pointers, edges, walk, sums, sum_memory;
   };
   struct Working {
     std::byte* tiles;
     const std::byte **pointers, **edge_pointers;
     std::byte* edges;
+    TileWalk* walk;
     std::byte* sums;
     std::byte* sum_memory;
   };
@@ -373,13 +380,14 @@ class VectorProgram final : public RangedProgram {
     layout_.pointers = layout_.tiles + tiles_ * block * sizeof(T);
     layout_.edge_pointers = layout_.pointers + pointer_bytes;
     layout_.edges = layout_.edge_pointers + pointer_bytes;
-    layout_.sums = layout_.edges + moving * 64;
+    layout_.walk = layout_.edges + moving * 64;
+    layout_.sums = layout_.walk + round_up(sizeof(TileWalk), 64);
     layout_.sum_memory = layout_.sums + round_up(sums_.size() * machine_.bytes_of_sum, 64);
   }
   Working working(std::byte* memory) const {
     return {memory + layout_.tiles, reinterpret_cast<const std::byte**>(memory + layout_.pointers),
             reinterpret_cast<const std::byte**>(memory + layout_.edge_pointers), memory + layout_.edges,
-            memory + layout_.sums, memory + layout_.sum_memory};
+            reinterpret_cast<TileWalk*>(memory + layout_.walk), memory + layout_.sums, memory + layout_.sum_memory};
   }
 
   std::size_t sum_bytes(std::uint32_t i, std::size_t elements) const {
