@@ -37,15 +37,23 @@ xsimd::batch<T> load_last(const T* end, std::size_t n) {
                        Batch(T(0)));
 }
 
-/// The lanes of a batch taken together by halves.
+/// Numbers taken together by halves. By templates, since of loops compilers make loops through memory.
+template <std::size_t n, class T, class F>
+T fold_halves(const T (&x)[n], F f) {
+  if constexpr (n == 1) {
+    return x[0];
+  } else {
+    T folded[n / 2];
+    for (std::size_t i = 0; i < n / 2; ++i) folded[i] = f(x[i], x[i + n / 2]);
+    return fold_halves(folded, f);
+  }
+}
+/// The lanes of a batch likewise.
 template <class T, class A, class F>
 T fold_lanes(const xsimd::batch<T, A>& batch, F f) {
-  constexpr std::size_t width = xsimd::batch<T, A>::size;
-  alignas(64) T lanes[width];
+  alignas(64) T lanes[xsimd::batch<T, A>::size];
   batch.store_aligned(lanes);
-  for (std::size_t half = width / 2; half > 0; half /= 2)
-    for (std::size_t j = 0; j < half; ++j) lanes[j] = f(lanes[j], lanes[j + half]);
-  return lanes[0];
+  return fold_halves(lanes, f);
 }
 
 /// Sums what is pushed as a balanced binary tree does, for an error that grows with the logarithm of the number of
