@@ -45,7 +45,7 @@ using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t
 struct VectorKernel;
 class Batched;
 
-/// Ops of two operands that run in pairs with each other (evaluate/pairs.simd.cpp).
+/// Ops of two operands that have kernels of their own for pairs and constants (evaluate/arithmetic.simd.cpp).
 enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale };
 
 }  // namespace detail

@@ -45,6 +45,11 @@ constexpr bool commutes(Arithmetic op) { return op == Arithmetic::add || op == A
 template <class Simd, class T>
 VectorKernel pair_kernel(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
 
+/// Of a step one of whose operands, that at the first slot, is the same number for all elements. The other is in registers or at the
+/// second slot. What commutes has none for a constant as its first operand.
+template <class Simd, class T>
+VectorKernel constant_kernel(Arithmetic op, bool constant_first, bool in_registers);
+
 /// What programs of type T need beside the kernels of ops.
 template <class T>
 struct VectorMachine {
@@ -52,6 +57,7 @@ struct VectorMachine {
   // Steps that are no op.
   VectorKernel load, store, load_bool, store_bool, sum, sum_columns, end;
   VectorKernel (*pair)(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
+  VectorKernel (*constant)(Arithmetic op, bool constant_first, bool in_registers);
   /// Runs a program on `count` elements, the first of which is number `first` of all, as far as whole vectors go: returns how
   /// many that are.
   std::size_t (*run)(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count);

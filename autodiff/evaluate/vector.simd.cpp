@@ -91,6 +91,7 @@ VectorMachine<T> vector_machine() {
       .sum_columns = sum_kernel_of<true, T>(),
       .end = end_kernel<T>(),
       .pair = pair_kernel<Simd, T>,
+      .constant = constant_kernel<Simd, T>,
       .run = run<T>,
       .run_narrow = run_narrow<T>,
       .bytes_of_sum = sizeof(Sum),

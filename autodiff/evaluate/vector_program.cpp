@@ -4,6 +4,7 @@
 #include <autodiff/evaluate/group.hpp>
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/evaluate/instructions.hpp>
+#include <autodiff/evaluate/peephole.hpp>
 #include <autodiff/evaluate/scratch.hpp>
 #include <autodiff/evaluate/threads.hpp>
 #include <bit>
@@ -129,7 +130,7 @@ class VectorProgram final : public RangedProgram {
       const std::size_t first = walk.first(), count = walk.count();
       for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
       frame.pointers = at.pointers;
-      const std::size_t done = machine_.run(wide_.data(), narrow_.data(), &frame, first, count);
+      const std::size_t done = machine_.run(steps_.wide.data(), steps_.narrow.data(), &frame, first, count);
       if (done < count) run_edge(frame, at.edge_pointers, at.edges, first, done, count - done);
       if (!sums_.empty()) machine_.advance_sums(at.sums, sums_.size(), count);
     }
@@ -169,10 +170,7 @@ class VectorProgram final : public RangedProgram {
     Instruction step;
     std::copy(slots.begin(), slots.end(), step.slots);
     std::transform(moves.begin(), moves.end(), step.masks, [](bool move) { return move ? advances : 0; });
-    step.handler = kernel.wide;
-    wide_.push_back(step);
-    step.handler = kernel.narrow;
-    narrow_.push_back(step);
+    steps_.add(step, kernel);
   }
   std::uint32_t new_tile() {
     if (free_.empty()) return static_cast<std::uint32_t>(inputs_ + items_.size() + tiles_++);
@@ -237,48 +235,7 @@ class VectorProgram final : public RangedProgram {
       }
     }
     emit(machine_.end, {}, {});
-    join_pairs();
-  }
-
-  /// Makes one step of two where the second alone takes what the first gives.
-  void join_pairs() {
-    std::vector<Instruction> wide, narrow;
-    for (std::size_t at = 0; at < wide_.size(); ++at) {
-      Instruction joined = wide_[at], narrow_joined = narrow_[at];
-      if (const VectorKernel kernel = at + 1 < steps_.size() ? pair_kernel(at, joined) : VectorKernel(); kernel.wide) {
-        narrow_joined = joined;
-        joined.handler = kernel.wide;
-        narrow_joined.handler = kernel.narrow;
-        ++at;
-      }
-      wide.push_back(joined);
-      narrow.push_back(narrow_joined);
-    }
-    wide_ = std::move(wide);
-    narrow_ = std::move(narrow);
-  }
-  /// The kernel of steps `at` and `at` + 1 together, if there is one, and where its operands lie.
-  VectorKernel pair_kernel(std::size_t at, Instruction& joined) const {
-    std::size_t operands = 0;
-    Instruction pair;
-    Accumulated masks[2];
-    for (std::size_t step = 0; step < 2; ++step) {
-      const auto [op, mask] = steps_[at + step];
-      if (op == Arithmetic::none) return {};
-      masks[step] = mask;
-      for (std::size_t k = 0; k < 2; ++k) {
-        const std::size_t from = commutes(op) && mask == 2 ? 1 - k : k;  // of what commutes, the first operand is in registers
-        if (mask >> from & 1) continue;
-        if (operands == std::size(pair.slots)) return {};
-        pair.slots[operands] = wide_[at + step].slots[from];
-        pair.masks[operands++] = wide_[at + step].masks[from];
-      }
-      if (commutes(op) && mask == 2) masks[step] = 1;
-    }
-    if (masks[1] == 0) return {};
-    const VectorKernel kernel = machine_.pair(steps_[at].op, masks[0], steps_[at + 1].op, masks[1]);
-    if (kernel.wide) joined = pair;
-    return kernel;
+    steps_ = Peephole<T>(machine_, steps_, [this](std::uint32_t slot) { return slot < inputs_ && !plan_.advances(slot); }).shortened();
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
@@ -292,7 +249,7 @@ class VectorProgram final : public RangedProgram {
   }
 
   void read(std::uint32_t at) {
-    if (at < inputs_) last_read_[at] = wide_.size();
+    if (at < inputs_) last_read_[at] = steps_.size();
   }
   void load(std::uint32_t at) {
     read(at);
@@ -314,13 +271,7 @@ class VectorProgram final : public RangedProgram {
       step.slots[k] = memory_[at];
       step.masks[k] = moves(memory_[at]) ? advances : 0;
     }
-    steps_.resize(wide_.size());
-    steps_.push_back({static_cast<const ElementwiseOp&>(*item.op).arithmetic(), mask});
-    const VectorKernel found = kernel(i, mask);
-    step.handler = found.wide;
-    wide_.push_back(step);
-    step.handler = found.narrow;
-    narrow_.push_back(step);
+    steps_.add(step, kernel(i, mask), {static_cast<const ElementwiseOp&>(*item.op).arithmetic(), mask});
   }
   void emit_sum(std::uint32_t i) {
     const auto at = static_cast<std::uint32_t>(std::find(sums_.begin(), sums_.end(), i) - sums_.begin());
@@ -331,7 +282,7 @@ class VectorProgram final : public RangedProgram {
     const auto slot = static_cast<std::uint32_t>(inputs_ + i);
     const bool is_bool = items_[i].dtype == DType::bool_;
     if (items_[i].stored) {
-      store_at_[i] = wide_.size();
+      store_at_[i] = steps_.size();
       emit(is_bool ? machine_.store_bool : machine_.store, {slot}, {true});
       if (!is_bool) memory_[slot] = slot;
     }
@@ -354,12 +305,12 @@ class VectorProgram final : public RangedProgram {
     for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.tiles + k * block * sizeof(T);
     Frame frame;
     frame.pointers = at.pointers;
-    const std::size_t done = machine_.run(wide_.data(), narrow_.data(), &frame, 0, count);
+    const std::size_t done = machine_.run(steps_.wide.data(), steps_.narrow.data(), &frame, 0, count);
     if (done == count) return;
     frame.offset = done * sizeof(T);
     frame.element = done;
     frame.lanes = count - done;
-    machine_.run_narrow(narrow_.data(), &frame);
+    machine_.run_narrow(steps_.narrow.data(), &frame);
   }
 
   /// Where things lie in the working memory, by whole cache lines.
@@ -411,7 +362,7 @@ class VectorProgram final : public RangedProgram {
     frame.offset = 0;
     frame.element = first + at;
     frame.lanes = count;
-    machine_.run_narrow(narrow_.data(), &frame);
+    machine_.run_narrow(steps_.narrow.data(), &frame);
     for (const std::uint32_t i : stored_) {
       const std::size_t bytes = size_of(items_[i].dtype);
       std::memcpy(const_cast<std::byte*>(whole[inputs_ + i]) + at * bytes, edges + (inputs_ + i) * 64, count * bytes);
@@ -427,15 +378,10 @@ class VectorProgram final : public RangedProgram {
   std::size_t part_ = 1, range_unit_ = 1;
   bool small_ = false;
   Layout layout_{};
-  std::vector<Instruction> wide_, narrow_;
+  StepList steps_;
   std::size_t tiles_ = 0;
   // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
   std::vector<std::uint32_t> memory_, uses_, free_;
-  struct OpStep {
-    Arithmetic op = Arithmetic::none;
-    Accumulated in_registers = 0;
-  };
-  std::vector<OpStep> steps_;  ///< of `wide_`, what each is if it is an op
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Two steps of a vector program in one, where the second alone takes what the first gives: half the instructions to go through.
-// Compiled so that a product and the sum it goes into are rounded one after the other, as they are when apart: a value does not
+// Steps of arithmetic: two in one, where the second alone takes what the first gives, which is half the instructions to go through;
+// and one with a constant, which is loaded once rather than for each vector. Compiled so that a product and the sum it goes into are rounded one after the other, as they are when apart: a value does not
 // depend on what is computed beside it.
 #include <autodiff/evaluate/vector.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
@@ -72,12 +72,48 @@ VectorKernel find_pair(Arithmetic first, Accumulated in_first, Arithmetic second
   });
 }
 
+template <class Op, bool constant_first, bool in_registers, class T>
+struct ConstantStep {
+  using Batch = xsimd::batch<T>;
+  static constexpr bool costly = false;
+
+  ConstantStep(const Instruction& step, const Frame& frame)
+      : constant(Batch::load_unaligned(operand<T>(step, frame, 0))), memory(in_registers ? nullptr : operand<T>(step, frame, 1)) {}
+  Batch operator()(std::size_t lane, const Batch& value) const {
+    Batch other = value;
+    if constexpr (!in_registers) other = Batch::load_unaligned(memory + lane * Batch::size);
+    if constexpr (constant_first) return Op::kernel(constant, other);
+    else return Op::kernel(other, constant);
+  }
+  Batch constant;
+  const T* memory;
+};
+
+template <class T>
+VectorKernel find_constant(Arithmetic op, bool constant_first, bool in_registers) {
+  using enum Arithmetic;
+  return with<add, subtract, multiply, scale>(op, [&](auto o) {
+    return with<false, true>(constant_first, [&](auto first) {
+      return with<false, true>(in_registers, [&](auto registers) {
+        if constexpr (first() && commutes(o())) return VectorKernel{};
+        else return vector_kernel_of<ConstantStep<typename OpOf<o()>::type, first(), registers(), T>, T>();
+      });
+    });
+  });
+}
+
 }  // namespace
 
 template <class Simd, class T>
 VectorKernel pair_kernel(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second) {
   return find_pair<T>(first, in_first, second, in_second);
 }
+template <class Simd, class T>
+VectorKernel constant_kernel(Arithmetic op, bool constant_first, bool in_registers) {
+  return find_constant<T>(op, constant_first, in_registers);
+}
+template VectorKernel constant_kernel<ThisSimd, float>(Arithmetic, bool, bool);
+template VectorKernel constant_kernel<ThisSimd, double>(Arithmetic, bool, bool);
 template VectorKernel pair_kernel<ThisSimd, float>(Arithmetic, Accumulated, Arithmetic, Accumulated);
 template VectorKernel pair_kernel<ThisSimd, double>(Arithmetic, Accumulated, Arithmetic, Accumulated);
 
