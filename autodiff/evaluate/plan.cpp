@@ -124,9 +124,10 @@ class Planner {
     for (Index i = 0; i < count_; ++i) {
       parent[i] = i;
       if (!joined[i]) {
-        level_[i] = lowest;
+        std::int32_t earliest = lowest;
         for (const Tensor& input : nodes_[i]->inputs.span())
-          if (const Index at = index_of(input)) level_[i] = std::max(level_[i], level_[at - 1] + (joinable(at - 1, i) ? 0 : 1));
+          if (const Index at = index_of(input)) earliest = std::max(earliest, level_[at - 1] + (joinable(at - 1, i) ? 0 : 1));
+        if (earliest != lowest) level_[i] = earliest;
       }
       for (const Tensor& input : nodes_[i]->inputs.span())
         if (const Index at = index_of(input); at && joinable(at - 1, i) && level_[at - 1] == level_[i]) parent[find(at - 1)] = find(i);
