@@ -52,7 +52,7 @@ FusedSum fused_sum(const Node& node) {
     kept_before_reduced = kept_before_reduced || (is_reduced && kept > 1);
   }
   if (reduced == 1 || (reduced_before_kept && kept_before_reduced)) return sum;
-  if (last < shortest_row) last = 0;
+  if (last < shortest_row || last == reduced * kept) last = 0;  // one row alone may be added in parts
   if (kept == 1) return {FusedSum::Kind::all, reduced, last};
   if (reduced_last && reduced >= shortest_row) return {FusedSum::Kind::rows, reduced, last};
   if (!reduced_last && kept >= shortest_row && kept <= most_columns) return {FusedSum::Kind::columns, kept, last};
