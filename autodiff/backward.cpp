@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <autodiff/backward.hpp>
-#include <autodiff/evaluate/cache.hpp>
-#include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/gradient_plan.hpp>
 #include <autodiff/ops/create.hpp>
+#include <autodiff/recording_parts.hpp>
 #include <autodiff/replay.hpp>
 #include <stdexcept>
 #include <unordered_map>
@@ -14,6 +14,9 @@ namespace {
 using detail::Capture;
 using detail::CaptureRef;
 using detail::CompiledGraph;
+using detail::GradientLease;
+using detail::GradientPlan;
+using detail::GradientWorkspace;
 using detail::Node;
 using detail::Replay;
 
@@ -63,169 +66,130 @@ void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
 /// What a gradient is of. A leaf assigned to in between appears as several nodes, so it goes by what they share.
 const void* identity(const Node* node) { return node->leaf ? static_cast<const void*>(node->leaf.get()) : node; }
 
-constexpr std::uint32_t none = ~std::uint32_t{0};
-
-/// The gradients of recordings of one structure: asked of the rules once, and what they said kept as a plan. Recordings that
-/// come back, as those of training do, are recognised by their capture's key and ask no rule.
-struct GradientPlan {
-  enum class Origin : std::uint8_t { value, node, constant, result, unused };
-  struct Place {
-    Origin origin = Origin::unused;
-    std::uint32_t index = 0;
-  };
-  std::shared_ptr<const CompiledGraph> graph;
-  std::vector<Place> values;         ///< where those of the graph come from
-  std::vector<Tensor> constants;     ///< that rules made
-  std::vector<std::uint32_t> kept;   ///< the captured node that a result of the graph is the value of
-  std::vector<Place> gradients;      ///< of the targets, in their order
-  std::vector<std::shared_ptr<const Op>> ops;  ///< of the recording: while they live, no other op has their address
+/// Of a recording, or of a part of it, gradients of the leaves it reads and of nodes recorded before it.
+struct Gathered {
+  std::vector<detail::Ref<Node>> targets;
+  std::vector<Tensor> gradients;  ///< undefined where none arrived
 };
 
-/// A recording about to be replayed, of a thread.
-struct Workspace {
-  Capture capture;
-  std::vector<detail::Ref<detail::Leaf>> leaves;
-  std::vector<const Node*> targets;
-  detail::PointerIndex known;  ///< leaves, in their order
-  std::vector<detail::Value> results;
-  std::vector<Node*> values;
-  std::vector<bool> spare;
-  detail::StructureCache<GradientPlan> plans;
-  bool busy = false;
-};
-Workspace& shared_workspace() {
-  thread_local Workspace workspace;
-  return workspace;
-}
-
-/// The workspace, unless a rule that is being asked takes gradients itself.
-class Lease {
- public:
-  Lease() : own_(shared_workspace().busy ? std::make_unique<Workspace>() : nullptr), work_(own_ ? *own_ : shared_workspace()) {
-    work_.busy = true;
-  }
-  ~Lease() {
-    work_.leaves.clear();
-    work_.results.clear();
-    work_.busy = false;
-  }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  Workspace& operator*() const { return work_; }
-
- private:
-  std::unique_ptr<Workspace> own_;
-  Workspace& work_;
-};
-
-/// Where a captured node lies, if it does.
-std::uint32_t find_node(const Capture& capture, const Node* node) {
-  auto at = std::lower_bound(capture.nodes.begin(), capture.nodes.end(), node,
-                             [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
-  while (at != capture.nodes.end() && *at != node && (*at)->sequence == node->sequence) ++at;  // those of several threads
-  return at != capture.nodes.end() && *at == node ? static_cast<std::uint32_t>(at - capture.nodes.begin()) : none;
-}
-
-/// Captures the recording of `outputs` and their cotangents; false where it is too long to be planned as a whole.
-bool capture_recording(Workspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
-  xt::svector<Node*, 8> roots;
-  for (const Tensor& output : outputs) roots.push_back(detail::resolve(output.node()));
-  for (const Tensor& cotangent : cotangents)
-    if (cotangent.defined()) cotangent.evaluate();
+/// The gradients that arrive from nodes recorded since `first`, added to what is there `before(node)`. By a plan, if the recording is
+/// in the workspace's capture and there is one or `may_plan(hash)`.
+template <class Before, class MayPlan>
+Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, std::uint64_t first,
+                bool captured, bool retain_graph, const Before& before, const MayPlan& may_plan) {
   Capture& capture = work.capture;
-  if (!capture.collect_recording({roots.data(), roots.size()}, detail::longest_planned)) {
-    detail::evaluate({roots.data(), roots.size()});  // at once, rather than wherever a gradient meets what is pending
-    return false;
+  detail::PointerIndex& known = work.known;
+  known.clear();
+  Gathered result;
+  auto& [targets, gradients] = result;
+  std::uint64_t hash = 0;
+  std::shared_ptr<const GradientPlan> plan;
+  if (captured) {
+    for (std::size_t i = 0; i < capture.values.size(); ++i) {
+      Node* node = capture.values[i];
+      if (!node->requires_grad || (!node->leaf && node->sequence >= first)) continue;
+      const auto [number, is_new] = known.add(identity(node));
+      capture.note(number);
+      if (is_new) targets.emplace_back(node);
+    }
+    for (const detail::Ref<Node>& target : targets) {
+      const Tensor& there = before(target.get());
+      if (there.defined()) there.evaluate();
+      capture.note(there.defined() ? capture.add_value(detail::resolve(there.node())) : GradientPlan::none);
+    }
+    hash = capture.hash();
+    plan = work.plans.find(hash, capture.key);
   }
+  if (plan) {
+    xt::svector<const Node*, 16> nodes;
+    for (const detail::Ref<Node>& target : targets) nodes.push_back(target.get());
+    gradients = run_plan(work, *plan, {nodes.data(), nodes.size()});
+    return result;
+  }
+
+  const bool plans = captured && may_plan(hash);
+  gradients.resize(targets.size());
+  std::vector<std::shared_ptr<const Op>> ops = plans ? ops_of(capture) : std::vector<std::shared_ptr<const Op>>();
+  Replay replay(outputs, first);
+  bool fits_all = plans;
+  {
+    const detail::Tracing tracing(replay.size());
+    seed(replay, outputs, cotangents);
+    replay.run([&](Node* node, const Tensor& g) {
+      if (!node->leaf && node->sequence >= first) return;
+      const auto [number, is_new] = known.add(identity(node));
+      if (is_new) {
+        targets.emplace_back(node);
+        gradients.emplace_back();
+      }
+      Tensor& gradient = gradients[number];
+      const Tensor& there = gradient.defined() ? gradient : before(node);
+      gradient = there.defined() ? add(there, g) : g;
+    });
+    fits_all = fits_all && !tracing.read;
+  }
+  std::vector<Tensor> defined;
+  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
+  GradientPlan made;
+  const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
+    made = make_plan(capture, gradients, computed, graph);
+  };
+  replay.finish(outputs, defined, retain_graph, fits_all ? &observer : nullptr);
+  made.ops = std::move(ops);
+  if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
+  for (Tensor& gradient : gradients)
+    if (gradient.defined()) gradient = gradient.detach();
+  return result;
+}
+
+/// A recording too long to be planned as a whole: what was recorded last is done with, and freed, before what was recorded earlier.
+Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+  detail::RecordingParts parts;
+  Gathered leaves;
+  std::unordered_map<const void*, std::size_t> numbers;  // of leaves
+  const auto before = [&](Node* node) -> Tensor {
+    if (!node->leaf) return parts.cotangent(node);
+    const auto found = numbers.find(identity(node));
+    return found == numbers.end() ? node->leaf->gradient : leaves.gradients[found->second];
+  };
+  const auto set = [&](Node* node, Tensor gradient) {
+    if (!node->leaf) return parts.set(node, std::move(gradient));
+    const auto [at, is_new] = numbers.emplace(identity(node), leaves.targets.size());
+    if (is_new) {
+      leaves.targets.emplace_back(node);
+      leaves.gradients.emplace_back();
+    }
+    leaves.gradients[at->second] = std::move(gradient);
+  };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const std::uint32_t at = find_node(capture, roots[i]);
-    capture.note(at != none ? CaptureRef::node(at).word() : CaptureRef::value(capture.add_value(roots[i])).word());
-    if (!cotangents[i].defined()) capture.note(none);
-    else capture.note(capture.add_value(detail::resolve(cotangents[i].node())));
+    Node* node = detail::resolve(outputs[i].node());
+    if (!node->requires_grad) continue;
+    const Tensor g = cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype());
+    const Tensor there = before(node);
+    set(node, there.defined() ? add(there, g) : g);
   }
-  return true;
-}
-
-std::vector<std::shared_ptr<const Op>> ops_of(const Capture& capture) {
-  std::vector<std::shared_ptr<const Op>> ops;
-  for (const Node* node : capture.nodes) ops.push_back(node->op);
-  return ops;
-}
-
-/// Notes how a graph that is about to run can be run for the next recording of this structure.
-GradientPlan make_plan(const Capture& recording, const std::vector<Tensor>& gradients, const Capture& computed,
-                       std::shared_ptr<const CompiledGraph> graph) {
-  using Origin = GradientPlan::Origin;
-  std::unordered_map<const Node*, GradientPlan::Place> places;
-  for (std::uint32_t i = 0; i < recording.values.size(); ++i) places[recording.values[i]] = {Origin::value, i};
-  for (std::uint32_t i = 0; i < recording.nodes.size(); ++i) places[recording.nodes[i]] = {Origin::node, i};
-  GradientPlan plan;
-  const auto place = [&](Node* node) {
-    const auto found = places.find(node);
-    if (found != places.end()) return found->second;
-    plan.constants.emplace_back(detail::Ref<Node>(node));
-    return places[node] = {Origin::constant, static_cast<std::uint32_t>(plan.constants.size() - 1)};
+  // What comes once is not worth a plan; nor, in another backward, are more than a few parts.
+  constexpr std::size_t most_kept = 8, most_seen = 64;
+  std::vector<std::uint64_t> seen;
+  std::size_t number = 0;
+  const auto may_plan = [&](std::uint64_t hash) {
+    const auto in = [hash](const auto& hashes) { return std::find(hashes.begin(), hashes.end(), hash) != hashes.end(); };
+    if (in(seen) || (number <= most_kept && in(work.seen))) return true;
+    seen.push_back(hash);
+    if (number > most_kept) return false;
+    if (work.seen.size() == most_seen) work.seen.pop_front();
+    work.seen.push_back(hash);
+    return false;
   };
-  for (Node* value : computed.values) plan.values.push_back(place(value));
-  std::unordered_map<const Node*, std::uint32_t> results;
-  for (const std::uint32_t i : graph->results()) {
-    const Node* node = computed.nodes[i];
-    const auto found = places.find(node);
-    plan.kept.push_back(found != places.end() ? found->second.index : none);
-    results[node] = static_cast<std::uint32_t>(results.size());
+  while (!parts.empty()) {
+    const detail::RecordingParts::Part part = parts.take();
+    ++number;
+    const bool captured = capture_recording(work.capture, part.outputs, part.cotangents, part.first);
+    Gathered gathered = gather(work, part.outputs, part.cotangents, part.first, captured, false, before, may_plan);
+    for (std::size_t i = 0; i < gathered.targets.size(); ++i)
+      if (gathered.gradients[i].defined()) set(gathered.targets[i].get(), std::move(gathered.gradients[i]));
   }
-  for (const Tensor& gradient : gradients) {
-    if (!gradient.defined()) {
-      plan.gradients.emplace_back();
-      continue;
-    }
-    Node* node = detail::resolve(gradient.node());
-    const auto result = results.find(node);
-    plan.gradients.push_back(result != results.end() ? GradientPlan::Place{Origin::result, result->second} : place(node));
-  }
-  plan.graph = std::move(graph);
-  return plan;
-}
-
-/// The gradients of the captured recording by a plan for its structure; then frees the recording.
-std::vector<Tensor> run_plan(Workspace& work, const GradientPlan& plan, std::span<const Node* const> targets) {
-  using Origin = GradientPlan::Origin;
-  Capture& capture = work.capture;
-  const auto node_at = [&](GradientPlan::Place place) {
-    return place.origin == Origin::value  ? capture.values[place.index]
-           : place.origin == Origin::node ? capture.nodes[place.index]
-                                          : plan.constants[place.index].node();
-  };
-  work.values.clear();
-  work.spare.clear();
-  for (const GradientPlan::Place place : plan.values) {
-    work.values.push_back(node_at(place));
-    work.spare.push_back(place.origin == Origin::value && place.index < capture.spare.size() && capture.spare[place.index]);
-  }
-  for (const GradientPlan::Place gradient : plan.gradients)
-    if (gradient.origin == Origin::value)
-      for (std::size_t i = 0; i < work.values.size(); ++i)
-        if (work.values[i] == node_at(gradient)) work.spare[i] = false;
-  work.results.assign(plan.graph->results().size(), {});
-  plan.graph->run(work.values, work.spare, work.results);
-
-  std::vector<Tensor> gradients(targets.size());
-  for (std::size_t t = 0; t < targets.size(); ++t) {
-    const GradientPlan::Place place = plan.gradients[t];
-    if (place.origin == Origin::unused) continue;
-    gradients[t] = place.origin == Origin::result
-                       ? detail::make_leaf(targets[t]->shape, targets[t]->dtype, work.results[place.index])
-                       : Tensor(detail::Ref<Node>(node_at(place))).detach();
-  }
-  for (std::size_t r = 0; r < plan.kept.size(); ++r)
-    if (plan.kept[r] != none) {
-      Node& node = *capture.nodes[plan.kept[r]];
-      node.value = std::move(work.results[r]);
-      node.evaluated = true;
-    }
-  for (Node* node : capture.nodes) node->released = node->requires_grad;
-  for (Node* node : capture.nodes) detail::forget(*node);  // in order: it may destroy those before
-  return gradients;
+  return leaves;
 }
 
 }  // namespace
@@ -235,70 +199,16 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   check_tracked("backward", outputs);
   NoGrad guard;
   const std::vector<Tensor> cotangents = cast_cotangents(outputs, given);
-
-  const Lease lease;
-  Workspace& work = *lease;
-  Capture& capture = work.capture;
-  const bool plans = capture_recording(work, outputs, cotangents) && !retain_graph && !detail::anomaly_mode();
-  // The leaves, with the gradients they have so far.
-  auto& leaves = work.leaves;
-  auto& targets = work.targets;
-  detail::PointerIndex& known = work.known;
-  targets.clear();
-  known.clear();
-  for (std::size_t i = 0; i < capture.values.size(); ++i) {
-    const Node* node = capture.values[i];
-    if (!node->leaf || !node->requires_grad) continue;
-    const auto [number, is_new] = known.add(node->leaf.get());
-    capture.note(number);
-    if (!is_new) continue;
-    leaves.push_back(node->leaf);
-    targets.push_back(node);
-  }
-  for (const detail::Ref<detail::Leaf>& leaf : leaves) {
-    const Tensor& before = leaf->gradient;
-    if (before.defined()) before.evaluate();
-    capture.note(before.defined() ? capture.add_value(detail::resolve(before.node())) : none);
-  }
-
-  std::vector<Tensor> gradients;
-  const std::uint64_t hash = plans ? capture.hash() : 0;
-  const std::shared_ptr<const GradientPlan> plan = plans ? work.plans.find(hash, capture.key) : nullptr;
-  if (plan) {
-    gradients = run_plan(work, *plan, targets);
-  } else {
-    gradients.resize(leaves.size());
-    std::vector<std::shared_ptr<const Op>> ops = plans ? ops_of(capture) : std::vector<std::shared_ptr<const Op>>();
-    Replay replay(outputs);
-    bool fits_all = plans;
-    {
-      const detail::Tracing tracing(replay.size());
-      seed(replay, outputs, cotangents);
-      replay.run([&](Node* node, const Tensor& g) {
-        if (!node->leaf) return;
-        const auto [number, is_new] = known.add(node->leaf.get());
-        if (is_new) leaves.push_back(node->leaf);
-        gradients.resize(leaves.size());
-        Tensor& gradient = gradients[number];
-        const Tensor& before = gradient.defined() ? gradient : node->leaf->gradient;
-        gradient = before.defined() ? add(before, g) : g;
-      });
-      fits_all = fits_all && !tracing.read;
-    }
-    std::vector<Tensor> defined;
-    std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
-    GradientPlan made;
-    const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
-      made = make_plan(capture, gradients, computed, graph);
-    };
-    replay.finish(outputs, defined, retain_graph, fits_all ? &observer : nullptr);
-    made.ops = std::move(ops);
-    if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
-    for (Tensor& gradient : gradients)
-      if (gradient.defined()) gradient = gradient.detach();
-  }
-  for (std::size_t i = 0; i < leaves.size(); ++i)
-    if (gradients[i].defined()) leaves[i]->gradient = std::move(gradients[i]);
+  const GradientLease lease;
+  GradientWorkspace& work = *lease;
+  const bool captured = capture_recording(work.capture, outputs, cotangents), frees = !retain_graph && !detail::anomaly_mode();
+  Gathered gathered = frees && !captured ? gather_in_parts(work, outputs, cotangents)
+                                         : gather(
+                                               work, outputs, cotangents, 0, frees, retain_graph,
+                                               [](Node* node) -> const Tensor& { return node->leaf->gradient; },
+                                               [](std::uint64_t) { return true; });
+  for (std::size_t i = 0; i < gathered.targets.size(); ++i)
+    if (gathered.gradients[i].defined()) gathered.targets[i]->leaf->gradient = std::move(gathered.gradients[i]);
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options) {
@@ -320,13 +230,13 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
 
   const bool frees = !options.create_graph && !options.retain_graph && !detail::anomaly_mode();
   bool plans = false;
-  const Lease lease;
-  Workspace& work = *lease;
+  const GradientLease lease;
+  GradientWorkspace& work = *lease;
   Capture& capture = work.capture;
   std::uint64_t hash = 0;
   if (frees) {
     NoGrad guard;
-    plans = capture_recording(work, outputs, cotangents);
+    plans = capture_recording(capture, outputs, cotangents);
   }
   if (plans) {
     NoGrad guard;

@@ -32,17 +32,17 @@ class ReplayWatch {
 /// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
 class Replay {
  public:
-  /// Leaves out what was recorded before the sequence number `first`, which leads to nothing that is asked for.
-  explicit Replay(const std::vector<Tensor>& outputs, std::uint64_t first = 0) {
+  /// Of what was recorded before the sequence number `first` no rule is asked.
+  explicit Replay(const std::vector<Tensor>& outputs, std::uint64_t first = 0) : first_(first) {
     std::vector<Node*> stack;
     const auto visit = [&](Node* node) {
-      if (!node->requires_grad || node->sequence < first || place(node) != 0) return;
-      if (node->released)
+      if (!node->requires_grad || place(node) != 0) return;
+      if (node->released && goes_on(*node))
         throw std::logic_error(
             "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
       nodes_.push_back(node);
       set_place(node, static_cast<std::uint32_t>(nodes_.size()));
-      if (node->op) stack.push_back(node);
+      if (goes_on(*node)) stack.push_back(node);
     };
     try {
       for (const Tensor& output : outputs) visit(resolve(output.node()));
@@ -100,7 +100,7 @@ class Replay {
       const Tensor g = std::move(cotangents_[i]);
       Node& node = *nodes_[i];
       arrive(&node, g);
-      if (!node.op) continue;
+      if (!goes_on(node)) continue;
       const std::span<const Tensor> inputs = std::as_const(node.inputs).span();
       const Tensor y{Ref<Node>(&node)};
       for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -126,7 +126,7 @@ class Replay {
       wanted.insert(wanted.end(), outputs.begin(), outputs.end());
       for (std::size_t i = nodes_.size(); i-- > 0;) {  // inputs first: letting go of one frees only nodes before it
         Node& node = *nodes_[i];
-        if (!node.op) continue;
+        if (!goes_on(node)) continue;
         node.released = true;  // the evaluator lets go of what it computes
         if (node.evaluated) forget(node);
       }
@@ -138,6 +138,7 @@ class Replay {
   }
 
  private:
+  bool goes_on(const Node& node) const { return node.op && node.sequence >= first_; }
   // Leaves may be shared by recordings in several threads, and within a rule that takes gradients itself nodes have a place in the
   // replay that asked it: those places are kept here rather than in the node.
   bool is_noted_in(const Node* node) const { return node->op && !nested_; }
@@ -164,6 +165,7 @@ class Replay {
     cotangents_[i] = cotangents_[i].defined() ? add(cotangents_[i], cotangent) : cotangent;
   }
 
+  const std::uint64_t first_;
   const bool nested_ = under_way()++ > 0;
   std::vector<Node*> nodes_;  ///< held by the outputs
   std::vector<Tensor> cotangents_;

@@ -12,8 +12,9 @@ namespace {
 constexpr std::uint64_t pending_limit = 4096;
 constexpr std::uint64_t pending_bytes_limit = std::uint64_t{256} << 20;
 
-// Tracked nodes stay in any case.
-constexpr std::uint64_t tracked_limit = longest_planned;
+// Tracked nodes stay in any case, and are best computed with their gradients. But what has got too long for that goes on in parts that
+// stay in the cache.
+constexpr std::uint64_t tracked_limit = longest_planned, goes_on_within = 64;
 
 // AddressSanitizer is to see every node.
 #if defined(__SANITIZE_ADDRESS__)
@@ -34,6 +35,7 @@ struct Recorder {
   bool ending = false;         // tensors in static storage die after the guard
   std::uint64_t sequence = 0;  // the largest met so far
   std::uint64_t bytes = 0;     // of all values recorded
+  std::uint64_t cut = ~std::uint64_t{0} / 2;  // the sequence number at which a tracked recording was last computed for its length
   Node* dying = nullptr;       // nodes that died within another's death
   Link* dead_nodes = nullptr;
   std::size_t dead_count = 0;
@@ -136,9 +138,12 @@ Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DTy
   node.oldest_bytes = oldest_bytes;
   mine.bytes += static_cast<std::uint64_t>(size_of(node.shape)) * size_of(dtype);
   const std::uint64_t traced = Tracing::limit();
-  if (node.sequence - node.oldest >= (traced != 0 ? traced : node.requires_grad ? tracked_limit : pending_limit) ||
-      (traced == 0 && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]]
+  const bool whole = node.requires_grad && node.oldest - mine.cut > goes_on_within;
+  if (node.sequence - node.oldest >= (traced != 0 ? traced : whole ? tracked_limit : pending_limit) ||
+      (traced == 0 && mine.bytes - node.oldest_bytes > pending_bytes_limit)) [[unlikely]] {
+    if (traced == 0 && node.requires_grad) mine.cut = node.sequence;
     evaluate(&node);
+  }
   if (anomaly_mode()) [[unlikely]] check_recorded(node);
   return Tensor(std::move(made));
 }

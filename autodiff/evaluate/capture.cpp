@@ -63,8 +63,9 @@ void Capture::collect(std::span<Node* const> roots) {
   describe(false);
 }
 
-bool Capture::collect_recording(std::span<Node* const> outputs, std::size_t most) {
-  const bool all = walk(outputs, most, [](const Node& node) {
+bool Capture::collect_recording(std::span<Node* const> outputs, std::size_t most, std::uint64_t first) {
+  const bool all = walk(outputs, most, [first](const Node& node) {
+    if (node.sequence < first) return node.op && !node.evaluated;
     if (node.released && node.requires_grad)
       throw std::logic_error(
           "backward: this recording was freed by an earlier backward; set retain_graph in the earlier call to go through it again");
@@ -124,8 +125,8 @@ void Capture::describe(bool releases) {
   }
   key.push_back(bits);
   for (std::size_t i = 0; i < values.size(); ++i)
-    spare.push_back(values[i]->references() == value_uses_[i] && !values[i]->leaf && values[i]->value.contiguous &&
-                    values[i]->value.buffer && values[i]->value.buffer->references() == 1);
+    spare.push_back(values[i]->references() == value_uses_[i] && !values[i]->leaf && !values[i]->requires_grad &&
+                    values[i]->value.contiguous && values[i]->value.buffer && values[i]->value.buffer->references() == 1);
 }
 
 std::uint64_t Capture::hash() const {

@@ -30,9 +30,9 @@ class Capture {
   /// Everything pending below `roots`.
   void collect(std::span<Node* const> roots);
   /// What a backward from `outputs` goes through: beside what is pending, nodes that are computed but have a rule to be
-  /// asked. Throws std::logic_error when one was freed by an earlier backward. False, with nothing collected, if they
-  /// are more than `most`.
-  bool collect_recording(std::span<Node* const> outputs, std::size_t most = ~std::size_t{0});
+  /// asked, as far as they were recorded since the sequence number `first`. Throws std::logic_error when one was freed by an
+  /// earlier backward. False, with nothing collected, if they are more than `most`.
+  bool collect_recording(std::span<Node* const> outputs, std::size_t most = ~std::size_t{0}, std::uint64_t first = 0);
 
   /// One more value, for a recording; its index.
   std::uint32_t add_value(Node* node);
