@@ -20,7 +20,7 @@ constexpr std::uint64_t tracked_limit = longest_planned, goes_on_within = 64;
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t most_kept = 0;
 #else
-constexpr std::size_t most_kept = 1 << 18;
+constexpr std::size_t most_kept = 1 << 15;
 #endif
 
 /// Memory of a dead node, strung together through its first word.
