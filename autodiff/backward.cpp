@@ -7,6 +7,7 @@
 #include <autodiff/replay.hpp>
 #include <stdexcept>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace xgrad {
 namespace {
@@ -66,6 +67,13 @@ void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
 /// What a gradient is of. A leaf assigned to in between appears as several nodes, so it goes by what they share.
 const void* identity(const Node* node) { return node->leaf ? static_cast<const void*>(node->leaf.get()) : node; }
 
+/// Of which leaves gradients are wanted.
+struct Wanted {
+  bool all = true;
+  std::unordered_set<const void*> leaves = {};  ///< else these
+  bool operator()(const Node* node) const { return all || !node->leaf || leaves.contains(identity(node)); }
+};
+
 /// Of a recording, or of a part of it, gradients of the leaves it reads and of nodes recorded before it.
 struct Gathered {
   std::vector<detail::Ref<Node>> targets;
@@ -76,7 +84,7 @@ struct Gathered {
 /// in the workspace's capture and there is one or `may_plan(hash)`.
 template <class Before, class MayPlan>
 Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, std::uint64_t first,
-                bool captured, bool retain_graph, const Before& before, const MayPlan& may_plan) {
+                bool captured, bool retain_graph, const Wanted& wanted, const Before& before, const MayPlan& may_plan) {
   Capture& capture = work.capture;
   detail::PointerIndex& known = work.known;
   known.clear();
@@ -88,6 +96,10 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
     for (std::size_t i = 0; i < capture.values.size(); ++i) {
       Node* node = capture.values[i];
       if (!node->requires_grad || (!node->leaf && node->sequence >= first)) continue;
+      if (!wanted(node)) {
+        capture.note(GradientPlan::none);
+        continue;
+      }
       const auto [number, is_new] = known.add(identity(node));
       capture.note(number);
       if (is_new) targets.emplace_back(node);
@@ -114,9 +126,12 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
   bool fits_all = plans;
   {
     const detail::Tracing tracing(replay.size());
+    // What leads to the next part is taken to lead to what is wanted there.
+    const auto is_target = [&](const Node* node) { return (node->leaf || node->sequence < first) && wanted(node); };
+    if (!wanted.all) replay.prune(is_target);
     seed(replay, outputs, cotangents);
     replay.run([&](Node* node, const Tensor& g) {
-      if (!node->leaf && node->sequence >= first) return;
+      if (!is_target(node)) return;
       const auto [number, is_new] = known.add(identity(node));
       if (is_new) {
         targets.emplace_back(node);
@@ -143,14 +158,16 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
 }
 
 /// A recording too long to be planned as a whole: what was recorded last is done with, and freed, before what was recorded earlier.
-Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+/// Where all gradients are wanted they are added to those that leaves have.
+Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
+                         const Wanted& wanted = {}) {
   detail::RecordingParts parts;
   Gathered leaves;
   std::unordered_map<const void*, std::size_t> numbers;  // of leaves
   const auto before = [&](Node* node) -> Tensor {
     if (!node->leaf) return parts.cotangent(node);
     const auto found = numbers.find(identity(node));
-    return found == numbers.end() ? node->leaf->gradient : leaves.gradients[found->second];
+    return found != numbers.end() ? leaves.gradients[found->second] : wanted.all ? node->leaf->gradient : Tensor();
   };
   const auto set = [&](Node* node, Tensor gradient) {
     if (!node->leaf) return parts.set(node, std::move(gradient));
@@ -163,7 +180,7 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
   };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Node* node = detail::resolve(outputs[i].node());
-    if (!node->requires_grad) continue;
+    if (!node->requires_grad || !wanted(node)) continue;
     const Tensor g = cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype());
     const Tensor there = before(node);
     set(node, there.defined() ? add(there, g) : g);
@@ -185,7 +202,7 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
     const detail::RecordingParts::Part part = parts.take();
     ++number;
     const bool captured = capture_recording(work.capture, part.outputs, part.cotangents, part.first);
-    Gathered gathered = gather(work, part.outputs, part.cotangents, part.first, captured, false, before, may_plan);
+    Gathered gathered = gather(work, part.outputs, part.cotangents, part.first, captured, false, wanted, before, may_plan);
     for (std::size_t i = 0; i < gathered.targets.size(); ++i)
       if (gathered.gradients[i].defined()) set(gathered.targets[i].get(), std::move(gathered.gradients[i]));
   }
@@ -204,7 +221,7 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   const bool captured = capture_recording(work.capture, outputs, cotangents), frees = !retain_graph && !detail::anomaly_mode();
   Gathered gathered = frees && !captured ? gather_in_parts(work, outputs, cotangents)
                                          : gather(
-                                               work, outputs, cotangents, 0, frees, retain_graph,
+                                               work, outputs, cotangents, 0, frees, retain_graph, {},
                                                [](Node* node) -> const Tensor& { return node->leaf->gradient; },
                                                [](std::uint64_t) { return true; });
   for (std::size_t i = 0; i < gathered.targets.size(); ++i)
@@ -260,6 +277,26 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
       for (const Tensor& input : inputs) nodes.push_back(input.node());
       return run_plan(work, *plan, nodes);
     }
+  }
+
+  if (frees && !plans && std::all_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.node()->leaf; })) {
+    NoGrad guard;
+    std::unordered_set<const void*> missing;
+    for (const Tensor& input : inputs) missing.insert(identity(input.node()));
+    const Wanted wanted{.all = false, .leaves = missing};
+    detail::walk_back(outputs, [&](const Node* node) {
+      missing.erase(identity(node));
+      return !missing.empty();
+    });
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (missing.contains(identity(inputs[i].node()))) check_used(i);
+    Gathered gathered = gather_in_parts(work, outputs, cotangents, wanted);
+    std::vector<Tensor> gradients(inputs.size());
+    for (std::size_t t = 0; t < gathered.targets.size(); ++t)
+      for (const std::size_t i : targets.at(identity(gathered.targets[t].get()))) gradients[i] = gathered.gradients[t];
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (!gradients[i].defined()) check_used(i);
+    return gradients;
   }
 
   std::vector<std::shared_ptr<const Op>> ops;

@@ -10,6 +10,33 @@
 
 namespace xgrad::detail {
 
+/// By sequence number, which is a topological order.
+using RecordingPlace = std::pair<std::uint64_t, Node*>;
+
+/// Calls `f(node)` for what the outputs depend on and gradients flow to, leaves perhaps more than once, as long as it returns true.
+/// Reads the recording alone.
+template <class F>
+void walk_back(const std::vector<Tensor>& outputs, const F& f) {
+  std::priority_queue<RecordingPlace> found;
+  const auto visit = [&](Node* node) {
+    if (!node->requires_grad) return true;
+    if (!node->op) return f(node);
+    found.emplace(node->sequence, node);
+    return true;
+  };
+  for (const Tensor& output : outputs)
+    if (!visit(resolve(output.node()))) return;
+  for (const Node* last = nullptr; !found.empty();) {
+    Node* node = found.top().second;
+    found.pop();
+    if (node == last) continue;
+    last = node;
+    if (!f(node)) return;
+    for (const Tensor& input : std::as_const(node->inputs).span())
+      if (!visit(input.node())) return;
+  }
+}
+
 /// The nodes whose rules are still to be asked and that have a cotangent, and where the next part of them ends. Parts of a loop's
 /// rounds begin and end alike, so that they have one structure.
 class RecordingParts {
@@ -45,7 +72,6 @@ class RecordingParts {
   }
 
  private:
-  using Place = std::pair<std::uint64_t, Node*>;  // by sequence number: a topological order
   struct Pending {
     Tensor node, cotangent;
   };
@@ -53,10 +79,10 @@ class RecordingParts {
 
   std::uint64_t end_of_part() {
     nodes_.clear();
-    std::priority_queue<Place> found;
+    std::priority_queue<RecordingPlace> found;
     auto given = pending_.rbegin();
     while (nodes_.size() < most_nodes) {
-      Place next;
+      RecordingPlace next;
       if (given != pending_.rend() && (found.empty() || given->first >= found.top())) next = (given++)->first;
       else if (found.empty()) return 0;
       else next = found.top(), found.pop();
@@ -84,7 +110,7 @@ class RecordingParts {
     return 0;
   }
 
-  std::map<Place, Pending> pending_;
+  std::map<RecordingPlace, Pending> pending_;
   std::vector<Node*> nodes_;          ///< of the part, from the last on
   std::vector<const Op*> pattern_;    ///< compared by address alone
 };

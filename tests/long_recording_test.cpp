@@ -44,7 +44,7 @@ Tensor random_recording(const Tensor& a, const Tensor& b, int nodes, unsigned se
   return sum(recent.back() + total);
 }
 
-/// The gradients of a recording by its parts, and those of the same one as a whole, which takes every rule in turn.
+/// The gradients of a recording by its parts, by `backward` and by `grad`, and those of the same one as a whole, which takes every rule in turn.
 void expect_gradients_of_the_whole(const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
   Tensor a = leaf({0.3, -0.7, 0.9}), b = leaf({0.2, 0.5, -0.4});
   f(a, b).backward({}, true);
@@ -57,6 +57,11 @@ void expect_gradients_of_the_whole(const std::function<Tensor(const Tensor&, con
     for (std::size_t i = 0; i < 3; ++i) {
       EXPECT_NEAR(values(a.grad())[i], of_a[i], 1e-12 * std::abs(of_a[i]) + 1e-300) << "time " << time;
       EXPECT_NEAR(values(b.grad())[i], of_b[i], 1e-12 * std::abs(of_b[i]) + 1e-300) << "time " << time;
+    }
+    const Values alone = values(grad(f(a, b), b)), first = values(grad(std::vector<Tensor>{f(a, b)}, {b, a}).back());
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(alone[i], of_b[i], 1e-12 * std::abs(of_b[i]) + 1e-300) << "time " << time;
+      EXPECT_NEAR(first[i], of_a[i], 1e-12 * std::abs(of_a[i]) + 1e-300) << "time " << time;
     }
   }
 }
@@ -154,6 +159,19 @@ TEST(LongRecording, AsksTheRulesOfPartsThatAreAlikeOnce) {
   EXPECT_NEAR(x.grad().item(), 1, 1e-9);
   EXPECT_GT(op->rules, 0);
   EXPECT_LT(op->rules, rounds / 4);
+}
+
+TEST(LongRecording, LeavesGradientsAloneThatAreNotAskedFor) {
+  Tensor a = leaf({0.3, -0.7, 0.9}), b = leaf({0.2, 0.5, -0.4}), unused = leaf({1, 2, 3});
+  const Tensor middle = sin(a);
+  EXPECT_THROW(grad(loop(a, b, 6000), unused), std::invalid_argument);
+  EXPECT_FALSE(grad(loop(a, b, 6000), unused, {.allow_unused = true}).defined());
+  grad(loop(a, b, 6000), b);
+  EXPECT_FALSE(a.grad().defined());
+  EXPECT_FALSE(b.grad().defined());
+  const Tensor y = loop(middle, b, 6000);
+  const Values of_middle = values(grad(y, middle, {.retain_graph = true})), of_a = values(grad(y, a));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(of_a[i], of_middle[i] * std::cos(values(a)[i]), 1e-11 * std::abs(of_a[i]));
 }
 
 TEST(LongRecording, IsFreedAndLeavesTheValuesThatAreHeld) {
