@@ -80,6 +80,24 @@ struct Gathered {
   std::vector<Tensor> gradients;  ///< undefined where none arrived
 };
 
+/// Computes gradients that were recorded, and frees the recording unless it is retained. Where `plans`, how they are computed is kept
+/// for the next recording with the key of the workspace's capture.
+void finish(GradientWorkspace& work, Replay& replay, const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
+            bool retain_graph, bool plans, std::uint64_t hash) {
+  std::vector<Tensor> defined;
+  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
+  GradientPlan made;
+  std::vector<std::shared_ptr<const Op>> ops;
+  if (plans) ops = ops_of(work.capture);  // before they are let go of
+  const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
+    made = make_plan(work.capture, gradients, computed, graph);
+  };
+  replay.finish(outputs, defined, retain_graph, plans ? &observer : nullptr);
+  if (!made.graph) return;
+  made.ops = std::move(ops);
+  work.plans.insert(hash, work.capture.key, std::make_shared<const GradientPlan>(std::move(made)));
+}
+
 /// The gradients that arrive from nodes recorded since `first`, added to what is there `before(node)`. By a plan, if the recording is
 /// in the workspace's capture and there is one or `may_plan(hash)`.
 template <class Before, class MayPlan>
@@ -121,7 +139,6 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
 
   const bool plans = captured && may_plan(hash);
   gradients.resize(targets.size());
-  std::vector<std::shared_ptr<const Op>> ops = plans ? ops_of(capture) : std::vector<std::shared_ptr<const Op>>();
   Replay replay(outputs, first);
   bool fits_all = plans;
   {
@@ -143,15 +160,7 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
     });
     fits_all = fits_all && !tracing.read;
   }
-  std::vector<Tensor> defined;
-  std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
-  GradientPlan made;
-  const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
-    made = make_plan(capture, gradients, computed, graph);
-  };
-  replay.finish(outputs, defined, retain_graph, fits_all ? &observer : nullptr);
-  made.ops = std::move(ops);
-  if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
+  finish(work, replay, outputs, gradients, retain_graph, fits_all, hash);
   for (Tensor& gradient : gradients)
     if (gradient.defined()) gradient = gradient.detach();
   return result;
@@ -299,8 +308,6 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     return gradients;
   }
 
-  std::vector<std::shared_ptr<const Op>> ops;
-  if (plans) ops = ops_of(capture);
   // What leads to the inputs is left alone, unless it is to be freed.
   std::uint64_t first = ~std::uint64_t{0};
   for (const Tensor& input : inputs) first = std::min(first, detail::resolve(input.node())->sequence);
@@ -321,17 +328,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!gradients[i].defined()) check_used(i);
-  if (!options.create_graph) {
-    std::vector<Tensor> defined;
-    std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
-    GradientPlan made;
-    const detail::EvaluationObserver observer = [&](const Capture& computed, const std::shared_ptr<const CompiledGraph>& graph) {
-      made = make_plan(capture, gradients, computed, graph);
-    };
-    replay.finish(outputs, defined, options.retain_graph, fits_all ? &observer : nullptr);
-    made.ops = std::move(ops);
-    if (made.graph) work.plans.insert(hash, capture.key, std::make_shared<const GradientPlan>(std::move(made)));
-  }
+  if (!options.create_graph) finish(work, replay, outputs, gradients, options.retain_graph, fits_all, hash);
   return gradients;
 }
 

@@ -183,6 +183,42 @@ TEST(Evaluate, SumsOfLargeArraysAreThoseOfTheirRowsWhateverTheirAxes) {
   }
 }
 
+TEST(Evaluate, ArithmeticWithAConstantIsThatOfEachElement) {
+  constexpr std::int64_t rows = 5, columns = 700;  // blocks, single vectors and a rest
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const Tensor x = (numbered({rows, columns}) * 0.25 - 300.5).to(dtype).evaluate(), r = (numbered({rows, 1}) * 1.5).to(dtype).evaluate();
+    const Values a = values(x), b = values(r);
+    const auto expect = [&](const Tensor& found, const std::function<double(double x, double r)>& f) {
+      const Values at = values(found);
+      for (std::size_t i = 0; i < a.size(); ++i)
+        ASSERT_NEAR(at[i], f(a[i], b[i / columns]), (dtype == DType::float32 ? 1e-6 : 1e-14) * 1e4) << name_of(dtype) << ' ' << i;
+    };
+    for (const double c : {2.5, -0.5}) {
+      expect(x + c, [c](double v, double) { return v + c; });
+      expect(c + -x, [c](double v, double) { return c - v; });
+      expect(x - c, [c](double v, double) { return v - c; });
+      expect(c - x, [c](double v, double) { return c - v; });
+      expect(-x - c, [c](double v, double) { return -v - c; });
+      expect(c - -x, [c](double v, double) { return c + v; });
+      expect(-x * c, [c](double v, double) { return -v * c; });
+    }
+    expect(x - r, [](double v, double w) { return v - w; });
+    expect(r - x, [](double v, double w) { return w - v; });
+    expect(-x - r, [](double v, double w) { return -v - w; });
+    expect(r - -x, [](double v, double w) { return w + v; });
+    expect(-x * r + x, [](double v, double w) { return -v * w + v; });
+    expect((r - x) * x - r, [](double v, double w) { return (w - v) * v - w; });
+    // A cotangent of zero absorbs whatever the slope is, on either side of a product.
+    const Tensor zero = zeros({rows, columns}, dtype).set_requires_grad(), none = zeros({rows, 1}, dtype);
+    expect(grad(std::vector<Tensor>{sqrt(zero)}, {zero}, {.cotangents = {broadcast_to(none, {rows, columns})}})[0],
+           [](double, double) { return 0.0; });
+    const Tensor y = x.detach().set_requires_grad();
+    expect(grad(std::vector<Tensor>{square(y)}, {y}, {.cotangents = {broadcast_to(r, {rows, columns})}})[0],
+           [](double v, double w) { return 2 * v * w; });
+    expect(grad(std::vector<Tensor>{y / r}, {y}, {.cotangents = {x}})[0], [](double v, double w) { return v / w; });
+  }
+}
+
 TEST(Evaluate, PlansRespectInputsHoweverNodesAreConnected) {
   for (std::uint32_t seed = 0; seed < 200; ++seed) {
     std::mt19937 choose(seed);
@@ -232,11 +268,13 @@ TEST(Evaluate, ResultsHaveTheSameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
   Generator generator(5);
   const Tensor x = generator.normal({700, 1000}).set_requires_grad(), bias = generator.normal({1000}).set_requires_grad();
+  const Tensor line = generator.normal({300001}).set_requires_grad(), deep = generator.normal({90, 30, 64}).set_requires_grad();
   const auto compute = [&](int threads) {
     set_num_threads(threads);
     const Tensor h = tanh(x * 2 + bias), rows = sum(h * h, 1), loss = sum(rows * 0.5) + sum(exp(h));
-    std::vector<Tensor> gradients = grad({loss}, {x, bias});
-    std::vector<Values> result{values(loss), values(rows)};
+    const Tensor of_line = sum(line * line * line), of_deep = sum(deep * deep, 0);  // in several parts
+    std::vector<Tensor> gradients = grad({loss, of_line, sum(of_deep)}, {x, bias, line, deep});
+    std::vector<Values> result{values(loss), values(rows), values(of_line), values(of_deep)};
     for (const Tensor& gradient : gradients) result.push_back(values(gradient));
     return result;
   };

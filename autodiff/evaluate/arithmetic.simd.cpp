@@ -1,6 +1,6 @@
-// Steps of arithmetic: two in one, where the second alone takes what the first gives, which is half the instructions to go through;
-// and one with a constant, which is loaded once rather than for each vector. Compiled so that a product and the sum it goes into are rounded one after the other, as they are when apart: a value does not
-// depend on what is computed beside it.
+// Steps of arithmetic: two in one, where the second alone takes what the first gives, which is half the instructions to go
+// through; and one with a constant, which is loaded once rather than for each vector. Compiled so that a product and the sum it
+// goes into are rounded one after the other, as they are when apart: a value does not depend on what is computed beside it.
 #include <autodiff/evaluate/vector.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
 #include <bit>

@@ -45,7 +45,9 @@ class Capture {
 
   std::vector<Node*> values, nodes;  ///< the latter each after its inputs
   std::vector<bool> kept;            ///< of pending nodes: whether anything but the nodes here holds them
-  std::vector<bool> spare;           ///< of values: whether nothing but the nodes here does, which will let go of them
+  /// Of values: whether nothing but the nodes here does, which will let go of them. Not of one that gradients pass through, for
+  /// which its own rule may ask when the next part of the recording comes.
+  std::vector<bool> spare;
   std::vector<std::uint64_t> key;
 
  private:

@@ -16,7 +16,8 @@ struct FusedSum {
   enum class Kind : std::uint8_t { none, all, rows, columns };
   Kind kind = Kind::none;
   std::size_t length = 0;
-  std::size_t last_axis = 0;  ///< extent of the last axis when it is long enough for blocks to start anew with it and not all there is, else 0
+  /// Extent of the last axis when it is long enough for blocks to start anew with it, and not all there is; else 0.
+  std::size_t last_axis = 0;
 };
 
 /// What to compute for one node of a group.

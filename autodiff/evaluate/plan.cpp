@@ -15,7 +15,7 @@ constexpr std::uint32_t longest_pass = 256;
 // Shorter rows are not worth the trouble; more columns than these would not stay in the cache.
 constexpr std::size_t shortest_row = 128, most_columns = 1 << 14;
 
-// Of those that read an array, how many a sum is brought together with at most one of.
+// Of the sets that read an array, so many are considered as company for a sum.
 constexpr std::size_t most_readers = 16;
 
 /// What elementwise nodes must have in common to share a pass, beside the shape.

@@ -193,8 +193,8 @@ struct Divide : Binary<Divide> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
-  // The quotient is of b's shape, which may be much smaller. By what it is made of in turn, a second derivative of what is masked
-  // would be infinity times 0.
+  // The quotient is of b's shape, which may be much smaller. Its factors are not brought to g one after the other: where g is
+  // masked, a second derivative would be infinity times 0.
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, y * (-1 / b)); }
 };
 
