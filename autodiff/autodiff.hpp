@@ -10,6 +10,7 @@
 #include <autodiff/gradcheck.hpp>
 #include <autodiff/graph.hpp>
 #include <autodiff/implicit.hpp>
+#include <autodiff/jit.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>

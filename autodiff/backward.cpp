@@ -221,6 +221,7 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
 }  // namespace
 
 void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& given, bool retain_graph) {
+  detail::Capturing::refuse("backward");
   check_cotangents("backward", outputs, given);
   check_tracked("backward", outputs);
   NoGrad guard;
@@ -254,7 +255,9 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   std::unordered_map<const void*, std::vector<std::size_t>> targets;
   for (std::size_t i = 0; i < inputs.size(); ++i) targets[identity(inputs[i].node())].push_back(i);
 
-  const bool frees = !options.create_graph && !options.retain_graph && !detail::anomaly_mode();
+  // Within a function that is captured gradients are part of what it records.
+  const bool computes = !options.create_graph && !detail::Capturing::active();
+  const bool frees = computes && !options.retain_graph && !detail::anomaly_mode();
   bool plans = false;
   const GradientLease lease;
   GradientWorkspace& work = *lease;
@@ -328,7 +331,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!gradients[i].defined()) check_used(i);
-  if (!options.create_graph) finish(work, replay, outputs, gradients, options.retain_graph, fits_all, hash);
+  if (computes) finish(work, replay, outputs, gradients, options.retain_graph, fits_all, hash);
   return gradients;
 }
 

@@ -69,7 +69,7 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
     GradMode tracking(true);
     std::vector<Tensor> own, tracked;
     for (const Tensor& argument : arguments) {
-      own.push_back(!argument.requires_grad() ? argument : again ? identity(argument) : argument.detach().set_requires_grad());
+      own.push_back(!argument.requires_grad() ? argument : again ? identity(argument) : variable(argument));
       if (argument.requires_grad()) tracked.push_back(own.back());
     }
     const Tensor output = f(own);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <autodiff/detail/engine.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/random.hpp>
 #include <autodiff/shape.hpp>
 #include <cmath>
@@ -35,6 +36,13 @@ std::uint64_t below(std::mt19937_64& engine, std::uint64_t n) {
   return draw % n;
 }
 
+/// What is drawn while a function is recorded to be run again would be the same each time.
+template <class F>
+Tensor drawn(const Shape& shape, DType dtype, const F& draw) {
+  detail::Tracing::note_read();
+  return detail::make_leaf(shape, dtype, draw);
+}
+
 }  // namespace
 
 Generator::Generator(std::uint64_t seed) : engine_(std::make_unique<detail::Engine>(seed)) {}
@@ -61,7 +69,7 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, DType dty
     if (smallest < low) smallest = std::nextafter(smallest, infinity);
     if (largest >= high) largest = std::nextafter(largest, -infinity);
     largest = std::max(smallest, largest);
-    return detail::make_leaf(shape, dtype, [&](void* values) {
+    return drawn(shape, dtype, [&](void* values) {
       T* out = static_cast<T*>(values);
       for (std::int64_t i = 0, n = size_of(shape); i < n; ++i) {
         const double u = unit(*engine_);
@@ -78,7 +86,7 @@ Tensor Generator::normal(const Shape& shape, double mean, double standard_deviat
   if (!(standard_deviation >= 0) || !std::isfinite(standard_deviation))
     fail("normal", "the standard deviation " + std::to_string(standard_deviation) + " must be finite and not negative");
   return dispatch_floating(dtype, [&]<class T>(T) {
-    return detail::make_leaf(shape, dtype, [&](void* values) {
+    return drawn(shape, dtype, [&](void* values) {
       T* out = static_cast<T*>(values);
       // Two at a time: Box and Muller, Ann. Math. Stat. 29 (1958).
       for (std::int64_t i = 0, n = size_of(shape); i < n; i += 2) {
@@ -97,7 +105,7 @@ Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t hi
     fail("integers",
          "nothing lies in [" + std::to_string(low) + ", " + std::to_string(high) + "); low must be below high");
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
-  return detail::make_leaf(shape, DType::int64, [&](void* values) {
+  return drawn(shape, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);
     std::generate(out, out + size_of(shape),
                   [&] { return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + below(*engine_, range)); });
@@ -106,7 +114,7 @@ Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t hi
 
 Tensor Generator::permutation(std::int64_t n) {
   check_shape("permutation", {n});
-  return detail::make_leaf({n}, DType::int64, [&](void* values) {
+  return drawn({n}, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);
     std::iota(out, out + n, std::int64_t{0});
     // Fisher and Yates; Knuth, TAOCP 2, algorithm 3.4.2P.

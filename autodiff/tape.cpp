@@ -159,7 +159,10 @@ Ref<Node> new_node() {
 Tensor record(std::shared_ptr<const Op> op, std::span<const Tensor> inputs, Shape shape, DType dtype) {
   Ref<Node> node = new_node();
   Tensor* target = node->inputs.resize(inputs.size()).data();
-  for (const Tensor& input : inputs) *target++ = Tensor(Ref<Node>(resolve(input.node())));
+  for (const Tensor& input : inputs) {
+    if (input.node()->current) Capturing::note_leaf(input.node());
+    *target++ = Tensor(Ref<Node>(resolve(input.node())));
+  }
   return finish(std::move(node), std::move(op), std::move(shape), dtype);
 }
 
@@ -167,7 +170,10 @@ Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shap
   Ref<Node> node = new_node();
   Tensor* target = node->inputs.resize(inputs.size()).data();
   for (Tensor& input : inputs) {
-    if (input.node()->current) input = Tensor(input.node()->current);
+    if (input.node()->current) {
+      Capturing::note_leaf(input.node());
+      input = Tensor(input.node()->current);
+    }
     *target++ = std::move(input);
   }
   return finish(std::move(node), std::move(op), std::move(shape), dtype);

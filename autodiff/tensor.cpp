@@ -3,7 +3,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/evaluate/update_plan.hpp>
+#include <autodiff/evaluate/captured_function.hpp>
 #include <autodiff/tape.hpp>
 #include <autodiff/tensor.hpp>
 #include <cstring>
@@ -19,6 +19,7 @@ Ref<Node> leaf_node(const Shape& shape, DType dtype, Value value) {
   node->dtype = dtype;
   node->value = std::move(value);
   node->evaluated = true;
+  Capturing::note_constant(node.get());
   return node;
 }
 
@@ -48,6 +49,7 @@ Value contiguous_value_of(const Tensor& tensor) {
 }
 
 void assign_value(std::string_view op, Tensor& leaf, const Tensor& value, bool keep_dtype) {
+  Capturing::refuse(op);
   Node& node = leaf_of(op, leaf);
   check_defined(op, value);
   if (value.shape() != node.shape)
@@ -158,6 +160,7 @@ const Tensor& Tensor::evaluate() const {
 }
 
 Tensor& Tensor::set_requires_grad(bool requires_grad) {
+  detail::Capturing::refuse("set_requires_grad");
   detail::Node& node = detail::leaf_of("set_requires_grad", *this);
   if (requires_grad == node.requires_grad) return *this;
   if (requires_grad && !is_floating(node.dtype))
@@ -178,6 +181,7 @@ Tensor Tensor::grad() const {
 
 void Tensor::set_grad(Tensor gradient) {
   detail::check_defined("set_grad", *this);
+  detail::Capturing::refuse("set_grad");
   if (!node()->leaf || !node_->requires_grad)
     throw std::logic_error("set_grad: the tensor of shape " + to_string(node_->shape) + " is no leaf that requires gradients");
   if (gradient.defined() && gradient.shape() != node_->shape)
@@ -188,6 +192,7 @@ void Tensor::set_grad(Tensor gradient) {
 
 void Tensor::zero_grad() {
   detail::check_defined("zero_grad", *this);
+  detail::Capturing::refuse("zero_grad");
   if (node()->leaf) node()->leaf->gradient = {};
 }
 

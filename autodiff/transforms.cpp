@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <autodiff/detail/batch_recording.hpp>
 #include <autodiff/detail/recorded_function.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/shape.hpp>
@@ -43,7 +44,7 @@ Tensor of_units(const Tensor& like, bool differentiable, const F& f) {
   for (std::int64_t first = 0; first < count; first += block) {
     const GradMode mode(grad_enabled() && differentiable);
     parts.push_back(block > 1 ? recording.apply({units(like, first, std::min(block, count - first))}) : one(first));
-    if (!differentiable) parts.back().evaluate();
+    if (!differentiable && !Tracing::active()) parts.back().evaluate();
   }
   return concatenate(parts);
 }
@@ -60,7 +61,7 @@ class Pushforward {
   explicit Pushforward(const RecordedFunction& recording) : recording_(recording) {
     if (!recording.output.requires_grad()) return;
     GradMode tracking(true);
-    cotangent_ = zeros(recording.output.shape(), recording.output.dtype()).set_requires_grad();
+    cotangent_ = variable(zeros(recording.output.shape(), recording.output.dtype()));
     pulled_ = gradients(recording.output, recording.inputs, cotangent_, true, true);
   }
   Tensor operator()(const std::vector<Tensor>& tangents, bool create_graph) const {

@@ -1,5 +1,6 @@
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/index.hpp>
+#include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <limits>
@@ -52,9 +53,8 @@ Tensor reduce(const Tensor& losses, Reduction reduction) {
 /// Class indices checked against the input they select from.
 struct ClassTargets {
   std::int64_t axis = 0, classes = 0;
-  Tensor index;         ///< with 0 for those that are ignored
-  Tensor counts;        ///< bool, undefined when all count
-  std::int64_t number;  ///< of those that count
+  Tensor index;   ///< with 0 for those that are ignored
+  Tensor counts;  ///< bool, undefined when all count
 };
 
 std::int64_t class_axis(std::string_view name, const Tensor& input) {
@@ -67,7 +67,7 @@ std::int64_t class_axis(std::string_view name, const Tensor& input) {
 
 ClassTargets class_targets(std::string_view name, const Tensor& input, const Tensor& target,
                            const std::optional<std::int64_t>& ignore_index) {
-  ClassTargets targets{class_axis(name, input), 0, target, {}, 0};
+  ClassTargets targets{class_axis(name, input), 0, target, {}};
   targets.classes = input.shape(targets.axis);
   Shape expected;
   for (std::size_t i = 0; i < input.dim(); ++i)
@@ -76,16 +76,19 @@ ClassTargets class_targets(std::string_view name, const Tensor& input, const Ten
     throw std::invalid_argument(std::string(name) + ": class indices of shape " + to_string(target.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(expected));
-  const std::int64_t* indices = target.data<std::int64_t>();
-  for (std::int64_t i = 0; i < target.size(); ++i) {
-    if (ignore_index && indices[i] == *ignore_index) continue;
-    ++targets.number;
-    if (indices[i] < 0 || indices[i] >= targets.classes)
-      throw std::out_of_range(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
-                              ") is not one of the " + std::to_string(targets.classes) +
-                              " classes of an input of shape " + to_string(input.shape()));
-  }
-  if (targets.number < target.size()) {
+  const bool all_count = xgrad::detail::check_values(
+      target, [name, ignore_index, classes = targets.classes, shape = input.shape()](const Tensor& target) {
+        const std::int64_t* indices = target.data<std::int64_t>();
+        bool all_count = true;
+        for (std::int64_t i = 0; i < target.size(); ++i) {
+          if (ignore_index && indices[i] == *ignore_index) all_count = false;
+          else if (indices[i] < 0 || indices[i] >= classes)
+            throw std::out_of_range(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
+                                    ") is not one of the " + std::to_string(classes) + " classes of an input of shape " + to_string(shape));
+        }
+        return all_count;
+      });
+  if (!all_count) {
     targets.counts = target != *ignore_index;
     targets.index = where(targets.counts, target, 0);
   }
@@ -115,13 +118,13 @@ Tensor along_class_axis(const Tensor& weight, const Tensor& input) {
 Tensor class_losses(const Tensor& log_p, const ClassTargets& targets, const Tensor& weight, double smoothing,
                     Reduction reduction) {
   const Tensor index = expand_dims(targets.index, targets.axis);
-  Tensor losses = -take_along_axis(log_p, index, targets.axis);
+  Tensor losses = -xgrad::detail::take_along_axis_unchecked(log_p, index, targets.axis);
   // An axis of extent 1 makes no difference to a sum of the losses as they are.
   const bool plain = !weight.defined() && smoothing == 0 && !targets.counts.defined();
   if (!plain || reduction == Reduction::none) losses = squeeze(losses, targets.axis);
   Tensor weights;  // of the samples
   if (weight.defined()) {
-    weights = take(weight, targets.index);
+    weights = xgrad::detail::take_unchecked(weight, targets.index);
     losses = weights * losses;
   }
   if (smoothing > 0) {
@@ -134,7 +137,8 @@ Tensor class_losses(const Tensor& log_p, const ClassTargets& targets, const Tens
   }
   if (reduction != Reduction::mean) return reduce(losses, reduction);
   if (weights.defined()) return sum(losses) / sum(weights);
-  return sum(losses) / static_cast<double>(targets.number);
+  if (targets.counts.defined()) return sum(losses) / sum(targets.counts.to(losses.dtype()));
+  return sum(losses) / static_cast<double>(targets.index.size());
 }
 
 }  // namespace

@@ -14,5 +14,6 @@
 #include <nn/optim/clip.hpp>
 #include <nn/optim/schedule.hpp>
 #include <nn/optim/sgd.hpp>
+#include <nn/optim/train_step.hpp>
 #include <nn/serialize/model.hpp>
 #include <nn/serialize/safetensors.hpp>

@@ -1,29 +1,39 @@
 #include <algorithm>
 #include <autodiff/backward.hpp>
 #include <autodiff/detail/recorded_function.hpp>
-#include <autodiff/evaluate/capture.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <stdexcept>
+#include <unordered_set>
 
 namespace xgrad::detail {
 
 Tensor identity(const Tensor& x) { return record(shared_op<Identity>(), {&x, 1}, x.shape(), x.dtype()); }
 
+Tensor variable(const Tensor& x) {
+  if (!Capturing::active()) return x.detach().set_requires_grad();
+  const Tensor result = identity(x.detach());  // which must not be computed yet
+  result.node()->requires_grad = true;
+  return result;
+}
+
 bool reaches_others(const Tensor& output, const std::vector<Tensor>& inputs) {
-  if (!output.requires_grad()) return false;
-  Node* root = resolve(output.node());
-  Capture capture;
-  capture.collect_recording({&root, 1});
-  const auto is_input = [&](const Node* node) {
-    return std::any_of(inputs.begin(), inputs.end(), [node](const Tensor& input) { return resolve(input.node()) == node; });
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& input : inputs) seen.insert(resolve(input.node()));
+  std::vector<const Node*> stack;
+  const auto visit = [&](const Tensor& tensor) {
+    const Node* node = resolve(tensor.node());
+    if (node->requires_grad && seen.insert(node).second) stack.push_back(node);
   };
-  // An op's result that requires gradients where no input does stands in for an element of a batch (vectorize).
-  const auto stands_in = [](const Node* node) {
-    const auto inputs = node->inputs.span();
-    return node->requires_grad && std::none_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.requires_grad(); });
-  };
-  return std::any_of(capture.values.begin(), capture.values.end(), [&](const Node* node) { return node->requires_grad && !is_input(node); }) ||
-         std::any_of(capture.nodes.begin(), capture.nodes.end(), stands_in);
+  visit(output);
+  while (!stack.empty()) {
+    const auto from = stack.back()->inputs.span();
+    stack.pop_back();
+    // A leaf; or what stands in for an element of a batch (vectorize), which requires gradients where no input does.
+    if (std::none_of(from.begin(), from.end(), [](const Tensor& input) { return input.requires_grad(); })) return true;
+    for (const Tensor& input : from) visit(input);
+  }
+  return false;
 }
 
 RecordedFunction record_function(std::string_view op, const TensorFunction& f, const std::vector<Tensor>& arguments) {
@@ -37,7 +47,7 @@ RecordedFunction record_function(std::string_view op, const TensorFunction& f, c
       throw std::invalid_argument(std::string(op) + ": the argument of shape " + to_string(argument.shape()) + " is " +
                                   std::string(name_of(argument.dtype())) + "; only float32 and float64 have derivatives");
     tracked = tracked || argument.requires_grad();
-    recording.inputs.push_back(outside && argument.requires_grad() ? identity(argument) : argument.detach().set_requires_grad());
+    recording.inputs.push_back(outside && argument.requires_grad() ? identity(argument) : variable(argument));
   }
   recording.output = f(recording.inputs);
   check_defined(op, recording.output);

@@ -23,6 +23,9 @@ struct Identity : ViewOp {
 /// x as a node of its own.
 Tensor identity(const Tensor& x);
 
+/// x cut off from where it came from, as something that gradients may be taken with respect to.
+Tensor variable(const Tensor& x);
+
 /// The arguments are nodes of their own, so that one given twice counts twice.
 struct RecordedFunction {
   std::vector<Tensor> inputs;

@@ -53,14 +53,14 @@ bool Capture::walk(std::span<Node* const> roots, std::size_t most, const F& belo
   return true;
 }
 
-void Capture::collect(std::span<Node* const> roots) {
+void Capture::collect(std::span<Node* const> roots, bool releases) {
   walk(roots, ~std::size_t{0}, [](const Node& node) {
     if (!node.evaluated && !node.op)
       throw std::logic_error("evaluate: the value of a tensor of shape " + to_string(node.shape) +
                              " was lost when an earlier evaluation failed");
     return !node.evaluated;
   });
-  describe(false);
+  describe(releases);
 }
 
 bool Capture::collect_recording(std::span<Node* const> outputs, std::size_t most, std::uint64_t first) {

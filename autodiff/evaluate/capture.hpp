@@ -27,8 +27,8 @@ class CaptureRef {
 /// plan depends on: captures of one key differ in their data alone.
 class Capture {
  public:
-  /// Everything pending below `roots`.
-  void collect(std::span<Node* const> roots);
+  /// Everything pending below `roots`; if it `releases`, no gradient will pass through any of it.
+  void collect(std::span<Node* const> roots, bool releases = false);
   /// What a backward from `outputs` goes through: beside what is pending, nodes that are computed but have a rule to be
   /// asked, as far as they were recorded since the sequence number `first`. Throws std::logic_error when one was freed by an
   /// earlier backward. False, with nothing collected, if they are more than `most`.

@@ -14,15 +14,8 @@ constexpr std::size_t never = ~std::size_t{0}, freed = never - 1, kept = never -
 
 }  // namespace
 
-/// Lists that the steps of a run fill in, as long as the longest need.
-struct CompiledGraph::Scratch {
-  Scratch(std::size_t inputs, std::size_t outputs) : inputs(inputs), outputs(outputs), arrays(inputs + 1) {}
-  xt::svector<const std::byte*, 32> inputs;
-  xt::svector<std::byte*, 32> outputs;
-  xt::svector<Array, 8> arrays;
-};
-
-CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::uint32_t>(capture.values.size())) {
+CompiledGraph::CompiledGraph(const Capture& capture, Overwrites overwrites)
+    : values_(static_cast<std::uint32_t>(capture.values.size())) {
   const auto describe = [](const Node& node, Storage storage) {
     Slot slot;
     slot.dtype = node.dtype;
@@ -87,7 +80,7 @@ CompiledGraph::CompiledGraph(const Capture& capture) : values_(static_cast<std::
     Slot& base = slots_[slots_[values_ + i].base];
     if (base.storage == Storage::arena) base.storage = Storage::own;
   }
-  lay_out();
+  lay_out(overwrites);
 }
 
 std::vector<std::uint32_t> CompiledGraph::find_accumulated(const Capture& capture, std::span<const Pass> passes) const {
@@ -198,8 +191,29 @@ void CompiledGraph::add_group(const Capture& capture, std::span<const std::uint3
   steps_.push_back(std::move(step));
 }
 
-void CompiledGraph::lay_out() {
+std::size_t CompiledGraph::put_elementwise_last() {
+  std::vector<bool> first(units_.size(), false), read_first(slots_.size(), false);
+  for (std::size_t u = units_.size(); u-- > 0;) {
+    const std::span<const Step> steps = std::span(steps_).subspan(units_[u].first, units_[u].count);
+    first[u] = std::any_of(steps.begin(), steps.end(), [&](const Step& step) {
+      return !step.program || std::any_of(step.outputs.begin(), step.outputs.end(),
+                                          [&](std::uint32_t output) { return output != none && read_first[output]; });
+    });
+    if (!first[u]) continue;
+    for (const Step& step : steps)
+      for (const std::uint32_t input : step.inputs) read_first[slots_[input].base] = true;
+  }
+  std::vector<Unit> ordered;
+  for (const bool now : {true, false})
+    for (std::size_t u = 0; u < units_.size(); ++u)
+      if (first[u] == now) ordered.push_back(units_[u]);
+  units_ = std::move(ordered);
+  return static_cast<std::size_t>(std::count(first.begin(), first.end(), true));
+}
+
+void CompiledGraph::lay_out(Overwrites overwrites) {
   units_ = find_strips(steps_, slots_);
+  if (overwrites == Overwrites::at_the_end) first_overwriting_ = put_elementwise_last();
   for (Slot& slot : slots_) slot.last_use = never;
   for (std::size_t u = 0; u < units_.size(); ++u)
     for (std::size_t s = units_[u].first; s < units_[u].first + units_[u].count; ++s)
@@ -224,16 +238,33 @@ void CompiledGraph::lay_out() {
     }
   }
   arena_bytes_ = arena.bytes();
-  for (const Step& step : steps_) {
-    most_inputs_ = std::max(most_inputs_, step.inputs.size());
-    most_outputs_ = std::max(most_outputs_, step.outputs.size());
-  }
 
   for (std::size_t r = results_.size(); r-- > 0;) {
     const Slot& base = slots_[slots_[values_ + results_[r]].base];
     if (base.storage == Storage::own) own_[base.place].result = static_cast<std::uint32_t>(r);
   }
   share_buffers();
+  prepare();
+}
+
+void CompiledGraph::prepare() {
+  std::vector<bool> used(slots_.size(), false);
+  for (Step& step : steps_) {
+    most_inputs_ = std::max(most_inputs_, step.inputs.size());
+    most_outputs_ = std::max(most_outputs_, step.outputs.size());
+    for (const std::uint32_t input : step.inputs) used[input] = used[slots_[input].base] = true;
+    for (const std::uint32_t output : step.outputs)
+      if (output != none) used[output] = true;
+    if (step.program) continue;
+    for (const std::uint32_t input : step.inputs) step.arrays.push_back(array(input));
+    step.arrays.push_back(array(step.outputs[0]));
+  }
+  for (std::uint32_t slot = values_; slot < slots_.size(); ++slot) {
+    const Slot& at = slots_[slot];
+    if (!used[slot]) continue;
+    if (at.storage == Storage::arena) in_arena_.push_back({slot, at.place});
+    if (at.storage == Storage::view) views_.push_back({slot, at.base, at.view_offset * static_cast<std::int64_t>(size_of(at.dtype))});
+  }
 }
 
 void CompiledGraph::place(std::uint32_t slot, Arena& arena) {
@@ -276,8 +307,8 @@ void CompiledGraph::lay_out_step(std::size_t unit, const Step& step, Arena& aren
     for (; k < step.inputs.size(); ++k) {
       const std::uint32_t slot = step.inputs[k];
       const Slot& input = slots_[slot];
-      if (input.fixed || input.storage != storage || input.last_use != unit || !input.contiguous || input.dtype != output.dtype ||
-          input.shape != output.shape || (step.program && !step.program->may_overwrite(item, k)))
+      if (input.fixed || input.storage != storage || (storage == Storage::value && unit < first_overwriting_) || input.last_use != unit ||
+          !input.contiguous || input.dtype != output.dtype || input.shape != output.shape || (step.program && !step.program->may_overwrite(item, k)))
         continue;
       if (std::count_if(step.inputs.begin(), step.inputs.end(), [&](std::uint32_t other) { return slots_[other].base == slot; }) == 1) break;
     }
@@ -326,118 +357,6 @@ void CompiledGraph::set_profile(Step& step, std::span<const std::uint32_t> nodes
 Array CompiledGraph::array(std::uint32_t slot) const {
   const Slot& at = slots_[slot];
   return {nullptr, at.dtype, &at.shape, &at.strides, at.contiguous, at.size};
-}
-
-void CompiledGraph::run(std::span<Node* const> values, const std::vector<bool>& spare, std::span<Value> results) const {
-  const auto address = [](const Value& value, DType dtype) {
-    return static_cast<std::byte*>(value.buffer->data()) + value.offset * static_cast<std::int64_t>(size_of(dtype));
-  };
-  // All memory first: what fails for want of it leaves everything as it was. What lies in a buffer of its own is in the hands of
-  // the first result that shows it.
-  const Ref<Buffer> arena = arena_bytes_ > 0 ? Buffer::allocate(arena_bytes_) : Ref<Buffer>();
-  xt::svector<std::byte*, 128> data(slots_.size(), nullptr);
-  for (const Candidate& candidate : candidates_) {
-    const Value& value = values[candidate.value]->value;
-    if (spare[candidate.value] && value.buffer) data[candidate.slot] = data[candidate.value] = address(value, slots_[candidate.slot].dtype);
-  }
-  for (std::size_t i = 0; i < own_.size(); ++i) {
-    const Own& own = own_[i];
-    if (data[own.slot]) continue;
-    Value& result = results[own.result];
-    result.buffer = own.holder == i ? Buffer::allocate(own.bytes) : results[own_[own.holder].result].buffer;
-    result.offset = static_cast<std::int64_t>(own.offset / size_of(slots_[own.slot].dtype));
-    data[own.slot] = static_cast<std::byte*>(result.buffer->data()) + own.offset;
-  }
-  for (const Candidate& candidate : candidates_) {
-    if (!data[candidate.value]) continue;
-    Value& own = results[own_[slots_[candidate.slot].place].result];
-    own.offset = values[candidate.value]->value.offset;
-    own.buffer = std::move(values[candidate.value]->value.buffer);
-  }
-  for (std::size_t i = 0; i < values_; ++i)
-    if (values[i]->value.buffer) data[i] = address(values[i]->value, values[i]->dtype);
-  auto* const memory = arena ? static_cast<std::byte*>(arena->data()) : nullptr;  // none where all stays in registers
-  for (std::size_t i = values_; i < slots_.size(); ++i)
-    if (slots_[i].storage == Storage::arena) data[i] = memory + slots_[i].place;
-  for (std::size_t i = values_; i < slots_.size(); ++i)
-    if (slots_[i].storage == Storage::view && data[slots_[i].base])
-      data[i] = data[slots_[i].base] + slots_[i].view_offset * static_cast<std::int64_t>(size_of(slots_[i].dtype));
-
-  try {
-    run_steps(data.data());
-  } catch (...) {
-    for (const Candidate& candidate : candidates_)  // what was written over is no value any more
-      if (!values[candidate.value]->value.buffer) values[candidate.value]->evaluated = false;
-    throw;
-  }
-
-  for (std::size_t r = results_.size(); r-- > 0;) {  // the first that shows a buffer comes last
-    const Slot& slot = slots_[values_ + results_[r]];
-    const Slot& base = slots_[slot.base];
-    Value& result = results[r];
-    const Value& from = base.storage == Storage::value ? values[slot.base]->value : results[own_[base.place].result];
-    if (&from != &result) result.buffer = from.buffer;
-    result.offset = from.offset + slot.view_offset;
-    result.strides = slot.strides;
-    result.contiguous = slot.contiguous;
-  }
-}
-
-void CompiledGraph::run_steps(std::byte* const* data) const {
-  Profile* const profile = Profile::active();
-  const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
-  Scratch scratch(most_inputs_, most_outputs_);
-  auto strip = strips_.begin();
-  for (const Unit& unit : units_) {
-    const Step& step = steps_[unit.first];
-    const auto run = [&] {
-      if (unit.count > 1) (strip++)->run(data);
-      else run_step(step, data, scratch);
-    };
-    if (!profile) {
-      run();
-      continue;
-    }
-    const auto start = Profile::Clock::now();
-    run();
-    const auto end = Profile::Clock::now();
-    StepProfile described = *step.profile;
-    for (std::size_t s = unit.first + 1; s < unit.first + unit.count; ++s) {
-      described.name += " | " + steps_[s].profile->name;
-      described.flops += steps_[s].profile->flops;
-      described.bytes += steps_[s].profile->bytes;
-    }
-    profile->add(described, start, end);
-  }
-  if (profile) profile->add("evaluation", steps_.size(), begin, Profile::Clock::now());
-}
-
-void CompiledGraph::run_step(const Step& step, std::byte* const* data, Scratch& scratch) const {
-  if (step.program) {
-    const std::byte** const inputs = scratch.inputs.data();
-    std::byte** const outputs = scratch.outputs.data();
-    for (std::size_t k = 0; k < step.inputs.size(); ++k) inputs[k] = data[step.inputs[k]];
-    for (std::size_t k = 0; k < step.outputs.size(); ++k) outputs[k] = step.outputs[k] == none ? nullptr : data[step.outputs[k]];
-    step.program->run({inputs, step.inputs.size()}, {outputs, step.outputs.size()});
-    return;
-  }
-  Array* const arrays = scratch.arrays.data();
-  const std::size_t operands = step.inputs.size() - (step.accumulates ? 1 : 0);
-  for (std::size_t k = 0; k < step.inputs.size(); ++k) {
-    arrays[k] = array(step.inputs[k]);
-    arrays[k].data = data[step.inputs[k]];
-  }
-  Array& output = arrays[step.inputs.size()];
-  output = array(step.outputs[0]);
-  output.data = data[step.outputs[0]];
-  if (step.accumulates) {
-    if (arrays[operands].data != output.data) copy_contiguous(arrays[operands], output.data);
-    step.op->accumulate({arrays, operands}, output);
-  } else if (step.op) {
-    step.op->evaluate({arrays, operands}, output);
-  } else {
-    copy_contiguous(arrays[0], output.data);
-  }
 }
 
 }  // namespace xgrad::detail

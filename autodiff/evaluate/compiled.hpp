@@ -3,7 +3,6 @@
 
 #include <autodiff/evaluate/capture.hpp>
 #include <autodiff/evaluate/strip.hpp>
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <span>
@@ -15,13 +14,14 @@ struct Pass;
 
 class CompiledGraph {
  public:
+  /// When values that are spare may be written over: as they are done with, which leaves them null where an op throws after that; or
+  /// not before all ops that may throw have run.
+  enum class Overwrites : std::uint8_t { at_once, at_the_end };
   /// Of what `capture` collected, which is all pending.
-  explicit CompiledGraph(const Capture& capture);
+  explicit CompiledGraph(const Capture& capture, Overwrites overwrites = Overwrites::at_once);
 
   /// Which nodes' values `run` returns, ascending.
   std::span<const std::uint32_t> results() const { return results_; }
-  /// Whether ops that may throw run: those that compute whole arrays.
-  bool may_throw() const { return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.op != nullptr; }); }
   /// Which steps run together.
   std::span<const Unit> units() const { return units_; }
   /// Computes from `values`, laid out as those captured, into `results`, which are empty. The buffer of one that is `spare` may be written over, which leaves
@@ -41,6 +41,15 @@ class CompiledGraph {
     std::size_t offset = 0, bytes = 0;   ///< in that buffer; and how large it is, of a holder
   };
 
+  struct InArena {
+    std::uint32_t slot;
+    std::size_t place;
+  };
+  struct View {
+    std::uint32_t slot, base;
+    std::int64_t bytes;  ///< from the start of the base
+  };
+
   /// Where a node is computed, and whether another pass reads it.
   struct Membership {
     std::uint32_t pass = 0, item = 0;
@@ -52,14 +61,19 @@ class CompiledGraph {
   std::vector<std::uint32_t> find_accumulated(const Capture& capture, std::span<const Pass> passes) const;
   void add_group(const Capture& capture, std::span<const std::uint32_t> nodes, std::span<const Membership> members);
   void add_view(const Node& node, std::uint32_t slot, std::uint32_t from);
-  void lay_out();
+  /// Puts units last that no op of whole arrays, which may throw, depends on; returns how many units go before them.
+  std::size_t put_elementwise_last();
+  void lay_out(Overwrites overwrites);
   void lay_out_step(std::size_t unit, const Step& step, Arena& arena);
   void lay_out_strip(std::size_t unit, Arena& arena);
   void place(std::uint32_t slot, Arena& arena);
   void share_buffers();
+  /// What every run needs, put together.
+  void prepare();
   void set_profile(Step& step, std::span<const std::uint32_t> nodes, const Capture& capture) const;
   struct Scratch;
-  void run_steps(std::byte* const* data) const;
+  /// `unit` is the number of the one that runs.
+  void run_steps(std::byte* const* data, std::size_t& unit) const;
   void run_step(const Step& step, std::byte* const* data, Scratch& scratch) const;
   Array array(std::uint32_t slot) const;
   std::uint32_t slot_of(CaptureRef ref) const { return ref.is_node() ? values_ + ref.index() : ref.index(); }
@@ -72,7 +86,10 @@ class CompiledGraph {
   std::vector<std::uint32_t> results_;
   std::vector<Own> own_;
   std::vector<Candidate> candidates_;
+  std::vector<InArena> in_arena_;  ///< those that steps read or write
+  std::vector<View> views_;        ///< likewise
   std::vector<std::shared_ptr<const Op>> ops_;
+  std::size_t first_overwriting_ = 0;  ///< of the units, that may write over values
   std::size_t arena_bytes_ = 0, most_inputs_ = 0, most_outputs_ = 0;
 };
 

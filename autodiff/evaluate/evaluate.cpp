@@ -2,6 +2,8 @@
 #include <autodiff/evaluate/cache.hpp>
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@ Value packed_value(const Node& node) {
 }
 
 thread_local Tracing* tracing = nullptr;
+thread_local Capturing* capturing = nullptr;
 
 constexpr std::uint64_t unlimited = ~std::uint64_t{0}, part_of_long = 1 << 12;
 
@@ -45,8 +48,12 @@ Value fresh_value(const Node& node) {
 }
 
 std::uint64_t Tracing::current() noexcept { return tracing ? tracing->number_ : 0; }
-void Tracing::note_read() noexcept {
-  if (tracing) tracing->read = true;
+void Tracing::note_read() {
+  if (capturing && capturing->strict_)
+    throw std::logic_error(std::string(capturing->name_) +
+                           ": the function reads a value or draws random numbers while it is captured, which would stay as they are; pass "
+                           "them as arguments, and choose by value with where()");
+  for (Tracing* at = tracing; at; at = at->before_) at->read = true;
 }
 std::uint64_t Tracing::limit() noexcept { return tracing ? tracing->limit_ : 0; }
 Tracing::Tracing(std::size_t nodes) noexcept
@@ -55,6 +62,35 @@ Tracing::Tracing(std::size_t nodes) noexcept
   number_ = ++count;
 }
 Tracing::~Tracing() { tracing = before_; }
+
+Capturing::Capturing(std::string_view name, bool strict) noexcept : name_(name), strict_(strict), before_(std::exchange(capturing, this)) {}
+Capturing::~Capturing() { capturing = before_; }
+bool Capturing::active() noexcept { return capturing != nullptr; }
+void Capturing::refuse(std::string_view op) {
+  if (capturing && capturing->strict_)
+    throw std::logic_error(std::string(op) + ": not within a function that " + std::string(capturing->name_) +
+                           " captures; it would be done once, rather than each time it runs");
+}
+void Capturing::note_leaf(Node* leaf) {
+  if (!capturing) return;
+  const auto is_it = [leaf](const LeafUse& use) { return use.value == leaf->current.get(); };
+  if (std::none_of(capturing->leaves.begin(), capturing->leaves.end(), is_it))
+    capturing->leaves.push_back({Tensor(Ref<Node>(leaf)), leaf->current.get()});
+}
+void Capturing::note_constant(Node* leaf) {
+  if (capturing) capturing->constants.emplace_back(Ref<Node>(leaf));
+}
+bool Capturing::note_check(const Tensor& x, std::function<bool(const Tensor&)> check) {
+  Capturing* const mine = capturing;
+  struct Restore {
+    ~Restore() { capturing = mine; }
+    Capturing* mine;
+  } restore{mine};
+  if (mine->strict_) capturing = nullptr;  // this is read on purpose
+  const bool result = check(x);
+  mine->checks.push_back({x, std::move(check), result});
+  return result;
+}
 
 void evaluate(std::span<Node* const> roots) { evaluate(roots, nullptr); }
 

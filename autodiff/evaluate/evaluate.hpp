@@ -1,7 +1,10 @@
 #pragma once
 
 #include <autodiff/tape.hpp>
+#include <functional>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace xgrad {
 
@@ -14,14 +17,21 @@ namespace detail {
 /// rounds of a loop are, share a plan.
 constexpr std::size_t longest_planned = 1 << 14;
 
+/// What an op was recorded by: a function of the values of a tensor, which throws what is wrong with them.
+struct ValueCheck {
+  Tensor of;
+  std::function<bool(const Tensor&)> check;
+  bool result = false;
+};
+
 /// While the rules of a recording are being asked: what they compute is made into a plan for all recordings of that
 /// structure, so nothing may be computed ahead, and none may read a value.
 struct Tracing {
   static bool active() noexcept { return current() != 0; }
   /// A number of its own for each; 0 where there is none.
   static std::uint64_t current() noexcept;
-  /// A value was read, so the plan fits this recording alone.
-  static void note_read() noexcept;
+  /// A value was read, so the plan fits this recording alone. Throws std::logic_error where a function is being captured.
+  static void note_read();
 
   /// How many nodes may be pending; 0 where there is none.
   static std::uint64_t limit() noexcept;
@@ -34,9 +44,54 @@ struct Tracing {
   bool read = false;
 
  private:
+  friend struct Capturing;
   Tracing* before_;
   std::uint64_t number_, limit_;
 };
+
+/// While a function is recorded that later runs without being called.
+struct Capturing {
+  static bool active() noexcept;
+  /// Throws std::logic_error naming `op`, which changes something, where a function is being captured.
+  static void refuse(std::string_view op);
+  /// Takes note of an assignable leaf, whose value of later runs is that of then.
+  static void note_leaf(Node* leaf);
+  /// Takes note of a constant that the function makes.
+  static void note_constant(Node* leaf);
+  static bool note_check(const Tensor& x, std::function<bool(const Tensor&)> check);
+
+  /// `name` is that of who captures. It is an error to read a value if `strict`; else that is noted.
+  Capturing(std::string_view name, bool strict) noexcept;
+  ~Capturing();
+  Capturing(const Capturing&) = delete;
+  Capturing& operator=(const Capturing&) = delete;
+  /// Whether a value was read, other than by a check.
+  bool read() const { return !strict_ && tracing_.read; }
+
+  /// An assignable leaf, and the node of its value of now.
+  struct LeafUse {
+    Tensor leaf;
+    Node* value;
+  };
+  std::vector<LeafUse> leaves;
+  std::vector<Tensor> constants;
+  std::vector<ValueCheck> checks;
+
+ private:
+  friend struct Tracing;
+  std::string_view name_;
+  bool strict_;
+  Capturing* before_;
+  Tracing tracing_;
+};
+
+/// check(x), which looks at the values of x. It does so again whenever a function that is being captured is to run: with another
+/// result what was recorded is not what the function does.
+template <class F>
+bool check_values(const Tensor& x, F check) {
+  if (Capturing::active() && resolve(x.node())->evaluated) [[unlikely]] return Capturing::note_check(x, std::move(check));
+  return check(x);
+}
 
 /// Computes the values of nodes and of whatever they need that is not computed yet.
 void evaluate(std::span<Node* const> roots);

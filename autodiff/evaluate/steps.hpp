@@ -41,6 +41,7 @@ struct Step {
   Shape shape;                             ///< of a group
   std::vector<FusedSum::Kind> sums;        ///< of a group, for each output
   std::vector<std::uint32_t> inputs, outputs;  ///< slots, or none for outputs that are not stored
+  std::vector<Array> arrays;                   ///< unless of a group: inputs and output, without their data
   std::unique_ptr<const StepProfile> profile;  ///< while profiling
 };
 

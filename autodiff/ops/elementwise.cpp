@@ -101,12 +101,14 @@ Tensor power(const Operand& a, const Operand& b) {
     if (is_number(b, -1)) return 1 / base;
   }
   if (dtype == DType::int64) {
-    const Tensor exponent = b.to(dtype);
-    const std::int64_t* values = exponent.data<std::int64_t>();
-    for (std::int64_t i = 0; i < exponent.size(); ++i)
-      if (values[i] < 0)
-        throw std::domain_error("power: an int64 tensor has no power " + std::to_string(values[i]) +
-                                "; convert it with to(DType::float64)");
+    check_values(b.to(dtype), [](const Tensor& exponent) {
+      const std::int64_t* values = exponent.data<std::int64_t>();
+      for (std::int64_t i = 0; i < exponent.size(); ++i)
+        if (values[i] < 0)
+          throw std::domain_error("power: an int64 tensor has no power " + std::to_string(values[i]) +
+                                  "; convert it with to(DType::float64)");
+      return true;
+    });
   }
   return binary<Power>(a, b);
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <autodiff/detail/batched.hpp>
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -168,10 +169,13 @@ void check_indices(std::string_view op, const Tensor& indices, std::int64_t low,
     throw std::invalid_argument(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
                                 std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
   if (indices.size() == 0) return;
-  const std::int64_t* values = indices.data<std::int64_t>();
-  for (std::int64_t i = 0; i < indices.size(); ++i)
-    if (values[i] < low || values[i] >= high)
-      throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
+  detail::check_values(indices, [=](const Tensor& indices) {
+    const std::int64_t* values = indices.data<std::int64_t>();
+    for (std::int64_t i = 0; i < indices.size(); ++i)
+      if (values[i] < low || values[i] >= high)
+        throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
+    return true;
+  });
 }
 
 /// The axis counted from the front, after a check of the indices against its extent.
@@ -181,7 +185,7 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
   const std::int64_t along = normalize_axis(op, axis, x.shape());
   const std::int64_t extent = x.shape(along);
   check_indices(op, indices, -extent, extent,
-                [&] { return "axis " + std::to_string(along) + " of shape " + to_string(x.shape()); });
+                [along, shape = x.shape()] { return "axis " + std::to_string(along) + " of shape " + to_string(shape); });
   return static_cast<std::size_t>(along);
 }
 
@@ -195,6 +199,10 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
 
 Tensor detail::take_along_axis_unchecked(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   return take_along_axis_checked(x, indices, static_cast<std::size_t>(axis));
+}
+
+Tensor detail::take_unchecked(const Tensor& x, const Tensor& indices) {
+  return reshape(take_checked(x, reshape(indices, {indices.size()}), {indices.size()}, 0), indices.shape());
 }
 
 Tensor take(const Located& x, const Tensor& indices, std::int64_t axis) {
@@ -250,7 +258,7 @@ Tensor scatter_add(const Located& x, const Tensor& indices, const Located& sourc
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   detail::check_defined("one_hot", indices);
   if (n < 0) throw std::invalid_argument("one_hot: " + std::to_string(n) + " classes");
-  check_indices("one_hot", indices, 0, n, [&] { return std::to_string(n) + " classes"; });
+  check_indices("one_hot", indices, 0, n, [n] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
   return equal(expand_dims(indices, -1), classes).to(dtype);
 }

@@ -190,7 +190,7 @@ struct PseudoInverse final : GeneralOp {
 
 /// Columns of A that depend on the others, up to rounding, leave a 0 on R's diagonal, up to rounding.
 void check_rank(const Tensor& r, std::int64_t longest) {
-  if (Tracing::active() || r.size() == 0) return;
+  if ((Tracing::active() && !Capturing::active()) || r.size() == 0) return;
   const double epsilon = r.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
   const Tensor sizes = abs(diagonal(r.detach(), 0, -2, -1)), bound = max(sizes, -1, true) * (epsilon * static_cast<double>(longest));
   const Tensor deficient = reshape(any(sizes <= bound, -1), {-1});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/special_ops.hpp>
 #include <stdexcept>
@@ -61,10 +62,12 @@ Tensor remainder_of(const Operand& a, const Operand& b) {
   b.check(O::title);
   const DType dtype = common_dtype(a, b);
   if (!is_floating(dtype)) {
-    const Tensor divisor = b.to(DType::int64);
-    const std::int64_t* values = divisor.data<std::int64_t>();
-    if (std::find(values, values + divisor.size(), 0) != values + divisor.size())
-      throw std::domain_error(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
+    check_values(b.to(DType::int64), [](const Tensor& divisor) {
+      const std::int64_t* values = divisor.data<std::int64_t>();
+      if (std::find(values, values + divisor.size(), 0) != values + divisor.size())
+        throw std::domain_error(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
+      return true;
+    });
   }
   const DType wide = dtype == DType::bool_ ? DType::int64 : dtype;
   return binary<O>(a, b, wide, wide);

@@ -47,13 +47,13 @@ std::string processor() {
 }  // namespace
 
 void print_header(std::ostream& stream) {
-  stream << std::left << std::setw(42) << "workload" << std::setw(9) << "a" << std::right << std::setw(10) << "xgrad" << std::setw(10)
+  stream << std::left << std::setw(50) << "workload" << std::setw(9) << "a" << std::right << std::setw(10) << "xgrad" << std::setw(10)
          << "libtorch" << std::setw(10) << "floor" << std::setw(22) << "times the floor" << std::setw(24) << "faster than libtorch" << '\n';
 }
 
 void print_row(std::ostream& stream, const Figures& figures) {
   const Workload& workload = figures.workload;
-  stream << std::left << std::setw(42) << workload.name << std::setw(9) << workload.unit << std::right << std::setw(10)
+  stream << std::left << std::setw(50) << workload.name << std::setw(9) << workload.unit << std::right << std::setw(10)
          << time_text(time_of(figures, "xgrad")) << std::setw(10) << time_text(time_of(figures, "libtorch")) << std::setw(10)
          << time_text(time_of(figures, "floor")) << std::setw(22)
          << ratio_text(figures.over_floor(), workload.floor_bar, true, figures.meets_floor()) << std::setw(24)

@@ -190,6 +190,7 @@ Implementations torch_workloads() {
   all["normalisation from primitives, 512x1024"] = [] { return elementwise("normalisation"); };
   all["polynomial MSE, 262144 points"] = [] { return polynomial(); };
   all["Hessian-vector product, MLP 16-32-32-1"] = [] { return hessian_vector_product(); };
+  all["Hessian-vector product, MLP 16-32-32-1, captured"] = [] { return hessian_vector_product(); };
   all["inference of one row, 784-256-128-10"] = [] { return inference(); };
   all["Fashion-MNIST epoch with its batches, Adam"] = [] { return epoch(); };
   return all;

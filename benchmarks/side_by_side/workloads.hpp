@@ -38,9 +38,12 @@ inline const std::vector<Workload>& workloads() {
       {"chain, size 16", "node", 200, 0, 25},
       {"chain, size 256", "node", 200, 0, 0},
       {"MLP 16-16-16-2, batch 1", "step", 1, 8, 30},
+      {"MLP 16-16-16-2, batch 1, captured", "step", 1, 8, 30},
       {"MLP 64-64-64-10, batch 32", "step", 1, 1.7, 4},
+      {"MLP 64-64-64-10, batch 32, captured", "step", 1, 1.7, 4},
       {"MLP 784-256-128-10, batch 128, SGD", "step", 1, 1.15, 1.15},
       {"MLP 784-256-128-10, batch 128, Adam", "step", 1, 1.2, 1.7},
+      {"MLP 784-256-128-10, batch 128, Adam, captured", "step", 1, 1.2, 1.7},
       {"MLP 1024-1024-1024-10, batch 256", "step", 1, 1.08, 1.1},
       {"Fashion-MNIST epoch with its batches, Adam", "epoch", 1, 0, 0},
       {"gelu from primitives, 512x1024", "run", 1, 1.8, 5},
@@ -49,6 +52,7 @@ inline const std::vector<Workload>& workloads() {
       {"normalisation from primitives, 512x1024", "run", 1, 2.5, 6},
       {"row variance, 512x1024", "run", 1, 0, 0},
       {"Hessian-vector product, MLP 16-32-32-1", "product", 1, 0, 10},
+      {"Hessian-vector product, MLP 16-32-32-1, captured", "product", 1, 0, 10},
       {"inference of one row, 784-256-128-10", "row", 1, 0, 0},
   };
   return all;
@@ -75,6 +79,7 @@ struct Mlp {
   int batch;
   bool adam = false;
   float learning_rate = 0.01f, momentum = 0.9f;
+  bool captured = false;  ///< by xgrad, as nn::TrainStep; for the others it is no other workload
 
   /// Parameters, their gradients, the optimiser's state, and what backward needs of the forward pass: the inputs of each
   /// layer, and the logits.
@@ -104,9 +109,13 @@ struct Mlp {
 inline const std::map<std::string, Mlp>& mlps() {
   static const std::map<std::string, Mlp> all{
       {"MLP 16-16-16-2, batch 1", {{16, 16, 16, 2}, 1}},
+      {"MLP 16-16-16-2, batch 1, captured", {.widths = {16, 16, 16, 2}, .batch = 1, .captured = true}},
       {"MLP 64-64-64-10, batch 32", {{64, 64, 64, 10}, 32}},
+      {"MLP 64-64-64-10, batch 32, captured", {.widths = {64, 64, 64, 10}, .batch = 32, .captured = true}},
       {"MLP 784-256-128-10, batch 128, SGD", {{784, 256, 128, 10}, 128}},
       {"MLP 784-256-128-10, batch 128, Adam", {{784, 256, 128, 10}, 128, true, 0.001f}},
+      {"MLP 784-256-128-10, batch 128, Adam, captured",
+       {.widths = {784, 256, 128, 10}, .batch = 128, .adam = true, .learning_rate = 0.001f, .captured = true}},
       {"MLP 1024-1024-1024-10, batch 256", {{1024, 1024, 1024, 10}, 256}},
   };
   return all;

@@ -1,4 +1,5 @@
 #include <nn/nn.hpp>
+#include <optional>
 
 #include "workloads.hpp"
 
@@ -70,8 +71,11 @@ struct Training {
     else
       optimizer = std::make_unique<nn::SGD>(network.parameters(),
                                             nn::SGDOptions{.learning_rate = mlp.learning_rate, .momentum = mlp.momentum});
+    if (mlp.captured)
+      captured.emplace(*optimizer, [this](const Tensor& input, const Tensor& classes) { return nn::cross_entropy(network(input), classes); });
   }
   Tensor step() {
+    if (captured) return (*captured)(x, targets);
     optimizer->zero_grad();
     const Tensor loss = nn::cross_entropy(network(x), targets);
     loss.backward();
@@ -81,6 +85,7 @@ struct Training {
   Network network;
   Tensor x, targets;
   std::unique_ptr<nn::Optimizer> optimizer;
+  std::optional<nn::TrainStep> captured;
 };
 
 /// The most that steps hold, over what they need; the pool's cache of free memory aside.
@@ -89,7 +94,9 @@ double peak_over_needed(const Mlp& mlp) {
   for (int i = 0; i < 3; ++i) fresh.step();
   const std::size_t held = 8 * fresh.targets.size() + 4 * fresh.x.size();
   std::size_t others = memory_statistics().in_use;
-  for (const Tensor& p : fresh.optimizer->parameters()) others -= 4 * static_cast<std::size_t>(p.size()) * (mlp.adam ? 4 : 3);
+  // Between steps: values, the optimiser's state, and gradients, which captured steps do not leave.
+  const std::size_t kept = (mlp.adam ? 4 : 3) - (mlp.captured ? 1 : 0);
+  for (const Tensor& p : fresh.optimizer->parameters()) others -= 4 * static_cast<std::size_t>(p.size()) * kept;
   others -= std::min(others, held);
   reset_peak_memory_statistics();
   for (int i = 0; i < 3; ++i) fresh.step();
@@ -154,7 +161,7 @@ Implementation polynomial() {
   });
 }
 
-Implementation hessian_vector_product() {
+Implementation hessian_vector_product(bool captured) {
   const Mlp mlp{{16, 32, 32, 1}, 16};
   std::vector<Tensor> parameters, direction;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -164,15 +171,31 @@ Implementation hessian_vector_product() {
   for (std::size_t i = 0; i < 6; ++i)
     direction.push_back(tensor(numbers(static_cast<std::size_t>(parameters[i].size()), 40 + static_cast<std::uint32_t>(i)), parameters[i].shape()));
   const Tensor x = tensor(mlp.input(), {16, 16});
-  const auto product = [=] {
+  const auto loss = [x](const std::vector<Tensor>& p) {
     Tensor h = x;
     for (std::size_t i = 0; i < 3; ++i) {
-      h = matmul(h, transpose(parameters[2 * i])) + parameters[2 * i + 1];
+      h = matmul(h, transpose(p[2 * i])) + p[2 * i + 1];
       if (i < 2) h = tanh(h);
     }
-    const std::vector<Tensor> g = grad({mean(h * h)}, parameters, {.create_graph = true});
+    return mean(h * h);
+  };
+  std::function<std::vector<Tensor>()> product = [=] {
+    const std::vector<Tensor> g = grad({loss(parameters)}, parameters, {.create_graph = true});
     return grad(g, parameters, {.cotangents = direction});
   };
+  if (captured) {
+    const auto gradients = grad(loss);
+    // The derivative of the gradient along the direction.
+    const auto along = grad([=](const std::vector<Tensor>& p) {
+      const std::vector<Tensor> g = gradients(p);
+      Tensor slope = sum(g[0] * direction[0]);
+      for (std::size_t i = 1; i < g.size(); ++i) slope = slope + sum(g[i] * direction[i]);
+      return slope;
+    });
+    std::vector<Tensor> constants;
+    for (const Tensor& p : parameters) constants.push_back(p.detach());
+    product = [f = jit(along), constants] { return f(constants); };
+  }
   return {[=] { product(); }, [=] {
             std::vector<float> result;
             for (const Tensor& part : product()) append(result, part);
@@ -204,7 +227,8 @@ Implementations xgrad_workloads() {
   all["row variance, 512x1024"] = [] { return elementwise("variance"); };
   all["normalisation from primitives, 512x1024"] = [] { return elementwise("normalisation"); };
   all["polynomial MSE, 262144 points"] = [] { return polynomial(); };
-  all["Hessian-vector product, MLP 16-32-32-1"] = [] { return hessian_vector_product(); };
+  for (const bool captured : {false, true})
+    all[std::string("Hessian-vector product, MLP 16-32-32-1") + (captured ? ", captured" : "")] = [captured] { return hessian_vector_product(captured); };
   all["inference of one row, 784-256-128-10"] = [] { return inference(); };
   all["Fashion-MNIST epoch with its batches, Adam"] = [] { return epoch(); };
   return all;

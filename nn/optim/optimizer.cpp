@@ -1,31 +1,14 @@
 #include <algorithm>
-#include <autodiff/evaluate/update_plan.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
-#include <nn/optim/optimizer.hpp>
-#include <optional>
+#include <nn/optim/optimizer_plan.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace xgrad::nn {
 
 using namespace xgrad::detail;
-
-/// What a step computes, and for which parameters.
-struct Optimizer::Plan {
-  std::vector<Part> parts;
-  std::vector<std::size_t> states_after;
-  bool of_this_rate = false;
-  std::optional<UpdatePlan> computation;
-};
-
-/// Lists that a step fills in anew.
-struct Optimizer::Stepping {
-  std::vector<Part> parts;
-  std::vector<std::pair<std::int64_t, DType>> counts;
-  std::vector<Tensor> scalars;
-  std::vector<Node*> inputs;
-};
 
 Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double learning_rate)
     : name_(std::move(name)), parameters_(std::move(parameters)), slots_(parameters_.size()), stepping_(std::make_unique<Stepping>()) {
@@ -46,70 +29,79 @@ Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double le
 
 std::vector<double> Optimizer::coefficients(std::int64_t) const { return {learning_rate_}; }
 
-std::unique_ptr<Optimizer::Plan> Optimizer::make_plan(std::span<const Part> parts, std::span<Node* const> inputs,
-                                                            std::size_t coefficients) const {
-  auto plan = std::make_unique<Plan>();
-  plan->parts.assign(parts.begin(), parts.end());
-  std::vector<bool> replaced(inputs.size(), false);
-  std::size_t first = 0;
-  for (const Part& part : parts) {
-    replaced[first] = true;
-    std::fill_n(replaced.begin() + static_cast<std::ptrdiff_t>(first) + 2, part.states, true);
-    first += 2 + part.states;
-  }
-  rate_read_ = false;
-  plan->computation.emplace(inputs, replaced, [&](std::span<const Tensor> x) {
-    std::vector<Tensor> results;
-    const std::span<const Tensor> scalars = x.subspan(first);
-    for (const Part& part : parts) {
-      const DType dtype = parameters_[part.parameter].dtype();  // a model may have changed it since the last step
-      Update next = update(x[0], x[1], State(x.begin() + 2, x.begin() + 2 + static_cast<std::ptrdiff_t>(part.states)),
-                           scalars.subspan(part.count * coefficients, coefficients));
-      results.push_back(next.value.to(dtype));
-      for (const Tensor& tensor : next.state) results.push_back(tensor.to(dtype));
-      plan->states_after.push_back(next.state.size());
-      x = x.subspan(2 + part.states);
-    }
-    return results;
-  });
-  plan->of_this_rate = rate_read_;
-  return plan;
-}
-
-void Optimizer::step() {
-  NoGrad guard;
-  // The inputs of a plan: each parameter, its gradient and state; then the coefficients, by step and dtype.
-  auto& [parts, counts, scalars, inputs] = *stepping_;
-  parts.clear(), counts.clear(), scalars.clear(), inputs.clear();
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    Node& parameter = *parameters_[i].node();
-    if (!parameter.requires_grad || !parameter.leaf || !parameter.leaf->gradient.defined()) continue;
-    const std::pair count(slots_[i].steps + 1, parameter.dtype);
+void Optimizer::gather(Stepping& stepping) const {
+  auto& [chosen, inputs, before, parts, counts, scalars, per_count] = stepping;
+  before = inputs.size();
+  parts.clear(), counts.clear(), scalars.clear();
+  for (const std::size_t i : chosen) {
+    const std::pair count(slots_[i].steps + 1, parameters_[i].dtype());
     const auto at = std::find(counts.begin(), counts.end(), count);
     parts.push_back({i, slots_[i].state.size(), static_cast<std::size_t>(at - counts.begin())});
     if (at == counts.end()) counts.push_back(count);
-    inputs.push_back(resolve(&parameter));
-    inputs.push_back(resolve(parameter.leaf->gradient.node()));
+    inputs.push_back(resolve(parameters_[i].node()));
     for (const Tensor& tensor : slots_[i].state) inputs.push_back(tensor.node());
   }
-  if (parts.empty()) return;
-  std::size_t per_count = 0;
   for (const auto& [step, dtype] : counts) {
     const std::vector<double> values = coefficients(step);
     per_count = values.size();
     for (const double value : values) inputs.push_back(scalars.emplace_back(full({}, value, dtype)).node());
   }
-  if (!plan_ || plan_->parts != parts || !plan_->computation->fits(inputs)) plan_ = make_plan(parts, inputs, per_count);
+}
 
-  const std::span<Value> results = plan_->computation->run(inputs);
-  const std::span<const UpdatePlan::Form> forms = plan_->computation->forms();
-  std::size_t next = 0;
-  for (std::size_t p = 0; p < parts.size(); ++p) {
-    Slot& slot = slots_[parts[p].parameter];
-    replace_value(parameters_[parts[p].parameter], std::move(results[next++]));
-    slot.state.resize(plan_->states_after[p]);
+bool Optimizer::fits(const Plan& plan, const Stepping& stepping) const {
+  return plan.parts == stepping.parts && plan.rate.value_or(learning_rate_) == learning_rate_ && plan.computation->fits(stepping.inputs);
+}
+
+std::unique_ptr<Optimizer::Plan> Optimizer::make_plan(const Stepping& stepping, const Gradients& record_gradients, std::string_view name, bool may_read) const {
+  auto plan = std::make_unique<Plan>();
+  plan->parts = stepping.parts;
+  std::vector<bool> replaced(stepping.inputs.size(), false);
+  std::size_t first_scalar = stepping.before;
+  for (const Part& part : stepping.parts) first_scalar += 1 + part.states;
+  std::fill(replaced.begin() + static_cast<std::ptrdiff_t>(stepping.before), replaced.begin() + static_cast<std::ptrdiff_t>(first_scalar), true);
+  const bool rate_was_read = std::exchange(rate_read_, false);
+  plan->computation.emplace(
+      name, stepping.inputs, replaced,
+      [&](std::span<const Tensor> x) {
+        const std::span<const Tensor> before = x.first(stepping.before), scalars = x.subspan(first_scalar);
+        std::vector<Tensor> values, results;
+        std::vector<std::span<const Tensor>> states;
+        for (std::size_t at = stepping.before; const Part& part : stepping.parts) {
+          values.push_back(x[at]);
+          states.push_back(x.subspan(at + 1, part.states));
+          at += 1 + part.states;
+        }
+        const std::vector<Tensor> gradients = record_gradients(before, values, results);
+        plan->results_before = results.size();
+        for (std::size_t p = 0; p < stepping.parts.size(); ++p) {
+          plan->updated.push_back(gradients[p].defined());
+          if (!gradients[p].defined()) continue;
+          const DType dtype = values[p].dtype();
+          const Update next = update(values[p], gradients[p], State(states[p].begin(), states[p].end()),
+                                     scalars.subspan(stepping.parts[p].count * stepping.per_count, stepping.per_count));
+          results.push_back(next.value.to(dtype));
+          for (const Tensor& tensor : next.state) results.push_back(tensor.to(dtype));
+          plan->states_after.push_back(next.state.size());
+        }
+        return results;
+      },
+      may_read ? CapturedFunction::Reads::noted : CapturedFunction::Reads::refused);
+  if (rate_read_) plan->rate = learning_rate_;
+  rate_read_ = rate_was_read;
+  return plan;
+}
+
+void Optimizer::take_on(const Plan& plan, std::span<Value> results) {
+  const std::span<const CapturedFunction::Form> forms = plan.computation->forms();
+  std::size_t next = plan.results_before, updated = 0;
+  for (std::size_t p = 0; p < plan.parts.size(); ++p) {
+    if (!plan.updated[p]) continue;
+    const std::size_t i = plan.parts[p].parameter;
+    Slot& slot = slots_[i];
+    replace_value(parameters_[i], std::move(results[next++]));
+    slot.state.resize(plan.states_after[updated++]);
     for (Tensor& tensor : slot.state) {
-      const UpdatePlan::Form& form = forms[next];
+      const CapturedFunction::Form& form = forms[next];
       if (!tensor.defined() || tensor.dtype() != form.dtype || tensor.shape() != form.shape)
         tensor = make_leaf(form.shape, form.dtype, std::move(results[next]));
       else replace_value(tensor, std::move(results[next]));
@@ -117,6 +109,26 @@ void Optimizer::step() {
     }
     ++slot.steps;
   }
+}
+
+void Optimizer::step() {
+  Capturing::refuse("Optimizer::step");
+  NoGrad guard;
+  Stepping& stepping = *stepping_;
+  stepping.chosen.clear(), stepping.inputs.clear();
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Node& parameter = *parameters_[i].node();
+    if (!parameter.requires_grad || !parameter.leaf || !parameter.leaf->gradient.defined()) continue;
+    stepping.chosen.push_back(i);
+    stepping.inputs.push_back(resolve(parameter.leaf->gradient.node()));
+  }
+  if (stepping.chosen.empty()) return;
+  gather(stepping);
+  const Gradients given = [](std::span<const Tensor> before, std::span<const Tensor>, std::vector<Tensor>&) {
+    return std::vector<Tensor>(before.begin(), before.end());
+  };
+  if (!plan_ || !fits(*plan_, stepping)) plan_ = make_plan(stepping, given, name_, true);
+  take_on(*plan_, plan_->computation->run(stepping.inputs));
 }
 
 Optimizer::~Optimizer() = default;
@@ -128,7 +140,6 @@ void Optimizer::zero_grad() {
 void Optimizer::set_learning_rate(double learning_rate) {
   require(std::isfinite(learning_rate) && learning_rate >= 0, "learning_rate", learning_rate, "a number of at least 0");
   learning_rate_ = learning_rate;
-  if (plan_ && plan_->of_this_rate) plan_.reset();
 }
 
 void Optimizer::require(bool condition, std::string_view option, double value, std::string_view expected) const {

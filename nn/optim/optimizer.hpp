@@ -1,10 +1,15 @@
 #pragma once
 
 #include <autodiff/tensor.hpp>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+namespace xgrad::detail {
+struct Value;
+}
 
 namespace xgrad::nn {
 
@@ -52,6 +57,7 @@ class Optimizer {
   void require(bool condition, std::string_view option, double value, std::string_view expected) const;
 
  private:
+  friend class TrainStep;
   struct Slot {
     State state;
     std::int64_t steps = 0;
@@ -61,16 +67,25 @@ class Optimizer {
     std::size_t parameter, states, count;
     bool operator==(const Part&) const = default;
   };
-  struct Plan;
   struct Stepping;
+  struct Plan;
 
-  std::unique_ptr<Plan> make_plan(std::span<const Part> parts, std::span<xgrad::detail::Node* const> inputs,
-                                        std::size_t coefficients) const;
+  /// What the next update of the parameters `stepping` lists takes, beside their gradients: their values and states, and coefficients.
+  void gather(Stepping& stepping) const;
+  /// Notes how results are computed from the inputs in `stepping`. `gradients` records the gradients of parameters, undefined where
+  /// there are none and the parameter is left alone, from the inputs before those that were gathered and the parameters; and may put
+  /// results of its own before the parameters'. Values may be read as that is recorded if it `may_read`; else that is an error.
+  using Gradients = std::function<std::vector<Tensor>(std::span<const Tensor> before, std::span<const Tensor> parameters,
+                                                      std::vector<Tensor>& results)>;
+  std::unique_ptr<Plan> make_plan(const Stepping& stepping, const Gradients& gradients, std::string_view name, bool may_read) const;
+  bool fits(const Plan& plan, const Stepping& stepping) const;
+  /// Takes on what a plan has computed; `results` begins with the first parameter's.
+  void take_on(const Plan& plan, std::span<xgrad::detail::Value> results);
 
   std::string name_;
   std::vector<Tensor> parameters_;
   std::vector<Slot> slots_;
-  std::unique_ptr<Plan> plan_;
+  std::unique_ptr<Plan> plan_;  ///< of `step`
   std::unique_ptr<Stepping> stepping_;
   double learning_rate_;
   mutable bool rate_read_ = false;  ///< by an update, whose plan then holds for this rate alone

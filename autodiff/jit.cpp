@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <autodiff/evaluate/captured_function.hpp>
+#include <autodiff/jit.hpp>
+#include <mutex>
+
+namespace xgrad::detail {
+namespace {
+
+/// What was captured of a function, by the shapes it was met with.
+class Jit {
+ public:
+  explicit Jit(TensorsFunction f) : f_(std::move(f)) {}
+
+  std::vector<Tensor> operator()(const std::vector<Tensor>& x) {
+    for (const Tensor& argument : x) check_defined("jit", argument);
+    const auto tracked = [](const Tensor& argument) { return argument.requires_grad(); };
+    if (Tracing::active() || anomaly_mode() || (grad_enabled() && std::any_of(x.begin(), x.end(), tracked))) return f_(x);
+    std::unique_lock lock(mutex_);
+    xt::svector<Node*, 8> inputs;
+    for (const Tensor& argument : x) inputs.push_back(resolve(argument.node()));
+    CapturedFunction& captured = find({inputs.data(), inputs.size()});
+    if (grad_enabled() && captured.uses_parameters()) {
+      lock.unlock();
+      return f_(x);
+    }
+    const std::span<Value> values = captured.run({inputs.data(), inputs.size()});
+    std::vector<Tensor> results;
+    results.reserve(values.size());
+    for (std::size_t r = 0; r < values.size(); ++r)
+      results.push_back(make_leaf(captured.forms()[r].shape, captured.forms()[r].dtype, std::move(values[r])));
+    return results;
+  }
+
+ private:
+  CapturedFunction& find(std::span<Node* const> inputs) {
+    const auto found = std::find_if(captured_.begin(), captured_.end(), [&](const auto& known) { return known->fits(inputs); });
+    if (found != captured_.end()) {
+      std::rotate(captured_.begin(), found, found + 1);
+      return *captured_.front();
+    }
+    auto made = std::make_unique<CapturedFunction>(
+        "jit", inputs, std::vector<bool>(inputs.size(), false),
+        [this](std::span<const Tensor> x) { return f_(std::vector<Tensor>(x.begin(), x.end())); }, CapturedFunction::Reads::refused);
+    constexpr std::size_t most = 64;
+    if (captured_.size() == most) captured_.pop_back();
+    return **captured_.insert(captured_.begin(), std::move(made));
+  }
+
+  TensorsFunction f_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<CapturedFunction>> captured_;  ///< the last used first
+};
+
+}  // namespace
+
+TensorsFunction jit(TensorsFunction f) {
+  return [jit = std::make_shared<Jit>(std::move(f))](const std::vector<Tensor>& x) { return (*jit)(x); };
+}
+
+}  // namespace xgrad::detail
