@@ -223,6 +223,7 @@ Known known(const Node& recorded) {
   if (!node.evaluated || node.requires_grad || node.op || node.leaf || !is_floating(node.dtype) || size_of(node.shape) != 1 ||
       !node.value.buffer)
     return Known::nothing;
+  Capturing::note_number(&node);
   const Array value = node.array();
   const double number = node.dtype == DType::float32 ? static_cast<double>(*value.as<float>()) : *value.as<double>();
   return number == 1 ? Known::one : std::isfinite(number) && number != 0 ? Known::finite : Known::nothing;

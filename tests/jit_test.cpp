@@ -91,10 +91,25 @@ TEST(Jit, LooksLeavesUpInEachCall) {
   assigned.assign(row({1, 1}));
   EXPECT_TRUE(near(f(x), row({4, 6}), 0, 0));
   EXPECT_EQ(calls, 1);
-  scale.assign(full({}, 2));  // by which a product may have been left out
+  scale.assign(full({}, 2));
   EXPECT_TRUE(near(f(x), row({7, 10}), 0, 0));
-  scale.assign(full({}, 0));
-  EXPECT_TRUE(near(f(x), row({1, 2}), 0, 0));
+
+  // Numbers that are 1 are left out of gradients.
+  Tensor factor = full({}, 1).evaluate();
+  const auto slope = jit(grad([&](const Tensor& t) { return sum(t * factor); }));
+  EXPECT_TRUE(near(slope(x), row({1, 1}), 0, 0));
+  factor.assign(full({}, 2));
+  EXPECT_TRUE(near(slope(x), row({2, 2}), 0, 0));
+}
+
+TEST(Jit, ALeafThatLayAnotherWayIsReadAsItLiesNow) {
+  const Tensor rows = xt::xarray<float>{{1, 2}, {3, 4}, {5, 6}}, other = xt::xarray<float>{{1, 2, 3}, {4, 5, 6}};
+  Tensor turned = transpose(rows);
+  const auto f = jit([&](const Tensor& x) { return x + turned; });
+  const Tensor x = zeros({2, 3});
+  EXPECT_TRUE(near(f(x), transpose(rows), 0, 0));
+  turned.assign(other);
+  EXPECT_TRUE(near(f(x), other, 0, 0));
 }
 
 TEST(Jit, ResultsStayAsTheyAreWhenLeavesChange) {

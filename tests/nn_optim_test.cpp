@@ -338,6 +338,29 @@ TEST(Optimizer, AComputationThatFailsChangesNothing) {
   EXPECT_TRUE(near(first, -2 * eye(2), 0, 0));
 }
 
+/// Steps by the inverse of a sum of gradients, which is its state.
+struct InvertingSum : nn::Optimizer {
+  explicit InvertingSum(const std::vector<Tensor>& parameters) : Optimizer("InvertingSum", parameters, 0.1) {}
+
+ protected:
+  Update update(const Tensor& parameter, const Tensor& gradient, const State& state, std::span<const Tensor>) const override {
+    const Tensor all = state.empty() ? gradient : state[0] + gradient;
+    return {parameter - inv(all), {all}};
+  }
+};
+
+TEST(Optimizer, AStateThatAFailingComputationReadsIsKept) {
+  Tensor parameter = with_gradient(zeros({2, 2}), eye(2));
+  InvertingSum optimizer({parameter});
+  optimizer.step();
+  optimizer.step();  // the sum is 2
+  parameter.set_grad(-2 * eye(2));
+  EXPECT_THROW(optimizer.step(), std::domain_error);
+  parameter.set_grad(2 * eye(2));
+  optimizer.step();
+  EXPECT_TRUE(near(parameter, -1.75 * eye(2), 0, 0));
+}
+
 TEST(Optimizer, KeepsAStateThatIsTheGradient) {
   // The first momentum is the gradient itself, which accumulates on.
   Tensor parameter = nn::parameter(zeros({100}));

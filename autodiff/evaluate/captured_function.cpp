@@ -69,6 +69,7 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
   }
   const auto leaves = std::move(under_way->leaves);
   const auto constants = std::move(under_way->constants);
+  const auto numbers = std::move(under_way->numbers);
   auto checks = std::move(under_way->checks);
   under_way.reset();
   for (const Tensor& result : results) {
@@ -91,6 +92,8 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
     return places[node] = {Origin::constant, static_cast<std::uint32_t>(constants_.size() - 1)};
   };
 
+  for (const Tensor& number : numbers)
+    if (!fixed.contains(number.node())) place(number.node());
   Capture capture;
   capture.collect(roots, true);
   if (!capture.nodes.empty()) {

@@ -77,6 +77,9 @@ void Capturing::note_leaf(Node* leaf) {
   if (std::none_of(capturing->leaves.begin(), capturing->leaves.end(), is_it))
     capturing->leaves.push_back({Tensor(Ref<Node>(leaf)), leaf->current.get()});
 }
+void Capturing::note_number(const Node* number) {
+  if (capturing) capturing->numbers.emplace_back(Ref<Node>(const_cast<Node*>(number)));
+}
 void Capturing::note_constant(Node* leaf) {
   if (capturing) capturing->constants.emplace_back(Ref<Node>(leaf));
 }

@@ -56,6 +56,8 @@ struct Capturing {
   static void refuse(std::string_view op);
   /// Takes note of an assignable leaf, whose value of later runs is that of then.
   static void note_leaf(Node* leaf);
+  /// Takes note of a number that what is recorded depends on (`known`).
+  static void note_number(const Node* number);
   /// Takes note of a constant that the function makes.
   static void note_constant(Node* leaf);
   static bool note_check(const Tensor& x, std::function<bool(const Tensor&)> check);
@@ -74,7 +76,7 @@ struct Capturing {
     Node* value;
   };
   std::vector<LeafUse> leaves;
-  std::vector<Tensor> constants;
+  std::vector<Tensor> constants, numbers;
   std::vector<ValueCheck> checks;
 
  private:
