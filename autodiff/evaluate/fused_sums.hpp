@@ -14,6 +14,7 @@ class BlockSum {
  public:
   using Batch = xsimd::batch<T>;
   static constexpr std::size_t leaf_rows = 32;  ///< rows added one after another before they go into the tree
+  static constexpr std::size_t run_terms = 16;  ///< the same of blocks and single vectors
 
   /// Bytes of working memory for `rows` rows, when columns are summed.
   static std::size_t bytes(const FusedSum& sum, std::size_t rows) {
@@ -23,7 +24,7 @@ class BlockSum {
   void start(const FusedSum& sum, T* out, std::size_t begin, std::byte* memory) {
     sum_ = sum;
     out_ = sum.kind == FusedSum::Kind::rows ? out + begin / sum.length : out;
-    in_axis_ = in_row_ = 0;
+    in_row_ = 0;
     row_begin_ = begin;
     levels_ = reinterpret_cast<T*>(memory);
     depth_ = rows_ = 0;
@@ -39,7 +40,7 @@ class BlockSum {
       for (std::size_t i = 0; i < wide_vectors; ++i)
         (Batch::load_unaligned(target + i * Batch::size) + values[i]).store_unaligned(target + i * Batch::size);
     } else {
-      tree_.push(((values[0] + values[1]) + (values[2] + values[3])) + ((values[4] + values[5]) + (values[6] + values[7])));
+      add_term(((values[0] + values[1]) + (values[2] + values[3])) + ((values[4] + values[5]) + (values[6] + values[7])));
     }
   }
   /// Adds the first `lanes` of one vector.
@@ -55,17 +56,12 @@ class BlockSum {
       T* target = leaf_ + (element - row_begin_);
       (Batch::load_unaligned(target) + value).store_unaligned(target);
     } else {
-      rest_ += value;
-      narrow_ = true;
+      add_term(value);
     }
   }
 
   /// After so many elements were added, which are of one row.
   void advance(std::size_t count) {
-    if (sum_.kind != FusedSum::Kind::columns && sum_.last_axis != 0 && (in_axis_ += count) == sum_.last_axis) {
-      in_axis_ = 0;
-      flush();
-    }
     if (sum_.kind == FusedSum::Kind::all || (in_row_ += count) != sum_.length) return;
     in_row_ = 0;
     row_begin_ += sum_.length;
@@ -92,17 +88,21 @@ class BlockSum {
 
   void clear() {
     tree_.clear();
-    rest_ = Batch(T(0));
-    narrow_ = false;
+    run_ = Batch(T(0));
+    terms_ = 0;
   }
-  void flush() {  // what narrow blocks left, before it grows long
-    if (!narrow_) return;
-    tree_.push(rest_);
-    rest_ = Batch(T(0));
-    narrow_ = false;
+  /// A few terms one after another, since a tree of all would take a branch at every term that is hard to foresee.
+  [[gnu::always_inline]] void add_term(Batch term) {
+    run_ += term;
+    if (++terms_ == run_terms) end_run();
+  }
+  [[gnu::noinline]] void end_run() {
+    tree_.push(run_);
+    run_ = Batch(T(0));
+    terms_ = 0;
   }
   T total() {
-    const Batch sum = tree_.empty() ? rest_ : tree_.total() + rest_;
+    const Batch sum = tree_.empty() ? run_ : tree_.total() + run_;
     return fold_lanes(sum, [](T a, T b) { return a + b; });
   }
 
@@ -123,12 +123,12 @@ class BlockSum {
 
   FusedSum sum_;
   T* out_ = nullptr;
-  std::size_t in_axis_ = 0, in_row_ = 0;  ///< how far into the last axis, and into the row
-  std::size_t row_begin_ = 0;             ///< its first element
+  std::size_t in_row_ = 0;                 ///< how far into the row
+  std::size_t row_begin_ = 0;              ///< its first element
   T *levels_ = nullptr, *leaf_ = nullptr;  ///< sums of columns, and those that rows are now added to
   std::size_t depth_ = 0, rows_ = 0;
-  Batch rest_;
-  bool narrow_ = false;
+  Batch run_;              ///< the sum of the last few terms
+  std::size_t terms_ = 0;  ///< how many these are
   PairwiseSum<Batch> tree_;
 };
 

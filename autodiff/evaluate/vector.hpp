@@ -20,6 +20,15 @@ template <class T>
 const T* operand(const Instruction& step, const Frame& frame, std::size_t k) {
   return reinterpret_cast<const T*>(frame.pointers[step.slots[k]] + (frame.offset & step.masks[k]));
 }
+/// `value`, computed before the next is. Left to themselves compilers first make the conditions of all eight vectors, for which
+/// there are seven mask registers, and the handler that has to save one needs a stack.
+template <class V>
+V in_turn(V value) {
+#ifdef __x86_64__
+  asm volatile("" : "+v"(value));
+#endif
+  return value;
+}
 /// `S` of each vector, as a handler.
 template <class S, class T, std::size_t... I>
 void handle(const Instruction* step, Frame* frame, Register<T, I>... values) {
@@ -32,7 +41,7 @@ void handle(const Instruction* step, Frame* frame, Register<T, I>... values) {
     for (std::size_t i = 0; i < sizeof...(I); ++i) lanes[i] = function(i, lanes[i]);
     return next(step + 1, frame, static_cast<Register<T, I>>(lanes[I])...);
   } else {
-    return next(step + 1, frame, static_cast<Register<T, I>>(function(I, Batch(values)))...);
+    return next(step + 1, frame, in_turn(static_cast<Register<T, I>>(function(I, Batch(values))))...);
   }
 }
 
