@@ -45,8 +45,9 @@ using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t
 struct VectorKernel;
 class Batched;
 
-/// Ops of two operands that have kernels of their own for pairs and constants (evaluate/arithmetic.simd.cpp).
-enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale };
+/// Ops that vector programs know by name: to join steps of the first four (evaluate/arithmetic.simd.cpp), and to generate code for
+/// all. From `negative` on they have one operand.
+enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale, divide, negative, square, sqrt, relu };
 
 }  // namespace detail
 

@@ -16,6 +16,19 @@ class BlockSum {
   static constexpr std::size_t leaf_rows = 32;  ///< rows added one after another before they go into the tree
   static constexpr std::size_t run_terms = 16;  ///< the same of blocks and single vectors
 
+  static SumLayout layout() {
+    BlockSum sum;
+    const auto place = [&sum](const auto& member) {
+      return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&member) - reinterpret_cast<const std::byte*>(&sum));
+    };
+    return {.bytes = sizeof(BlockSum),
+            .run = place(sum.run_),
+            .terms = place(sum.terms_),
+            .run_terms = run_terms,
+            .end_run = [](void* of) { static_cast<BlockSum*>(of)->end_run(); },
+            .leaf = place(sum.leaf_),
+            .row_begin = place(sum.row_begin_)};
+  }
   /// Bytes of working memory for `rows` rows, when columns are summed.
   static std::size_t bytes(const FusedSum& sum, std::size_t rows) {
     return sum.kind == FusedSum::Kind::columns ? depth(rows) * stride(sum) * sizeof(T) : 0;

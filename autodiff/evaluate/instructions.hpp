@@ -38,6 +38,7 @@ constexpr std::size_t wide_vectors = 8;
 /// Which operands of a step are in registers, a bit each; the others are in memory.
 using Accumulated = unsigned;
 
+constexpr bool is_unary(Arithmetic op) { return op >= Arithmetic::negative; }
 constexpr bool commutes(Arithmetic op) { return op == Arithmetic::add || op == Arithmetic::multiply; }
 /// Of two steps in one: `first`, then `second`, which takes what the first gives and no other step does. In the registers are
 /// operands `in_first` of the first, and the first's result is operands `in_second` of the second; those that lie in memory follow
@@ -49,6 +50,17 @@ VectorKernel pair_kernel(Arithmetic first, Accumulated in_first, Arithmetic seco
 /// second slot. What commutes has none for a constant as its first operand.
 template <class Simd, class T>
 VectorKernel constant_kernel(Arithmetic op, bool constant_first, bool in_registers);
+
+/// How a sum under way (fused_sums.hpp) lies in memory, for code that adds a block to it.
+struct SumLayout {
+  std::size_t bytes;
+  // Of one that is no sum of columns: a vector of terms added one after another, how many they are, and at how many `end_run` has
+  // to be called, which may change every register that a function may.
+  std::size_t run, terms, run_terms;
+  void (*end_run)(void* sum);
+  // Of one that is: where the row's first element is added, and the number of that.
+  std::size_t leaf, row_begin;
+};
 
 /// What programs of type T need beside the kernels of ops.
 template <class T>
@@ -64,7 +76,7 @@ struct VectorMachine {
   /// Runs one on a block of one vector.
   void (*run_narrow)(const Instruction* narrow, Frame* frame);
   // Sums under way (fused_sums.hpp), which lie in a row; `i` is the number of one.
-  std::size_t bytes_of_sum;
+  SumLayout sums;
   std::size_t (*sum_memory)(const FusedSum& sum, std::size_t rows);
   void (*start_sum)(void* sums, std::size_t i, const FusedSum& sum, T* out, std::size_t begin, std::byte* memory);
   void (*advance_sums)(void* sums, std::size_t n, std::size_t count);

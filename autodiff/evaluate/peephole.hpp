@@ -9,10 +9,14 @@
 
 namespace xgrad::detail {
 
+/// What a step is for: an op, or what is done with a value beside.
+enum class StepRole : std::uint8_t { op, load, store, sum, sum_columns, other };
+
 /// What a step computes, if that is arithmetic.
 struct StepKind {
   Arithmetic op = Arithmetic::none;
   Accumulated in_registers = 0;
+  StepRole role = StepRole::op;
 };
 
 /// A program as it is put together: its instructions on blocks and on single vectors.
@@ -21,7 +25,7 @@ struct StepList {
   std::vector<StepKind> kinds;
 
   std::size_t size() const { return wide.size(); }
-  void add(Instruction step, const VectorKernel& kernel, StepKind kind = {}) {
+  void add(Instruction step, const VectorKernel& kernel, StepKind kind) {
     step.handler = kernel.wide;
     wide.push_back(step);
     step.handler = kernel.narrow;
@@ -42,9 +46,9 @@ class Peephole {
     for (std::size_t at = 0; at < steps_.size(); ++at) {
       Instruction step;
       if (const VectorKernel kernel = with_constant(at, step); kernel.wide) {
-        result.add(step, kernel);
+        result.add(step, kernel, {});
       } else if (const VectorKernel both = with_next(at, step); both.wide) {
-        result.add(step, both);
+        result.add(step, both, {});
         ++at;
       } else {
         result.wide.push_back(steps_.wide[at]);
@@ -58,8 +62,8 @@ class Peephole {
  private:
   /// The kernel of a step with a constant operand, if it has one.
   VectorKernel with_constant(std::size_t at, Instruction& step) const {
-    const auto [op, in_registers] = steps_.kinds[at];
-    if (op == Arithmetic::none || in_registers == 3) return {};
+    const auto [op, in_registers, role] = steps_.kinds[at];
+    if (op == Arithmetic::none || is_unary(op) || in_registers == 3) return {};
     const Instruction& from = steps_.wide[at];
     for (const std::size_t k : {1, 0}) {
       if (in_registers >> k & 1 || !is_constant_(from.slots[k])) continue;
@@ -81,8 +85,8 @@ class Peephole {
     std::size_t operands = 0;
     Accumulated masks[2];
     for (std::size_t i = 0; i < 2; ++i) {
-      const auto [op, mask] = steps_.kinds[at + i];
-      if (op == Arithmetic::none) return {};
+      const auto [op, mask, role] = steps_.kinds[at + i];
+      if (op == Arithmetic::none || is_unary(op)) return {};
       masks[i] = mask;
       for (std::size_t k = 0; k < 2; ++k) {
         const std::size_t from = commutes(op) && mask == 2 ? 1 - k : k;  // of what commutes, the first operand is in registers

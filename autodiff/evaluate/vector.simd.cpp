@@ -94,7 +94,7 @@ VectorMachine<T> vector_machine() {
       .constant = constant_kernel<Simd, T>,
       .run = run<T>,
       .run_narrow = run_narrow<T>,
-      .bytes_of_sum = sizeof(Sum),
+      .sums = Sum::layout(),
       .sum_memory = Sum::bytes,
       .start_sum = [](void* sums, std::size_t i, const FusedSum& sum, T* out, std::size_t begin,
                       std::byte* memory) { (new (static_cast<Sum*>(sums) + i) Sum)->start(sum, out, begin, memory); },

@@ -1,6 +1,7 @@
 // Groups of one floating type. A block of eight vectors passes through all steps of a group before the next block does;
 // what one step hands to the next stays in registers, what is needed later lies in a tile of one block.
 #include <algorithm>
+#include <autodiff/evaluate/generated_steps.hpp>
 #include <autodiff/evaluate/group.hpp>
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/evaluate/instructions.hpp>
@@ -166,11 +167,11 @@ class VectorProgram final : public RangedProgram {
 
   // ---- compiling ----
 
-  void emit(const VectorKernel& kernel, std::initializer_list<std::uint32_t> slots, std::initializer_list<bool> moves) {
+  void emit(StepRole role, const VectorKernel& kernel, std::initializer_list<std::uint32_t> slots, std::initializer_list<bool> moves) {
     Instruction step;
     std::copy(slots.begin(), slots.end(), step.slots);
     std::transform(moves.begin(), moves.end(), step.masks, [](bool move) { return move ? advances : 0; });
-    steps_.add(step, kernel);
+    steps_.add(step, kernel, {.role = role});
   }
   std::uint32_t new_tile() {
     if (free_.empty()) return static_cast<std::uint32_t>(inputs_ + items_.size() + tiles_++);
@@ -201,9 +202,9 @@ class VectorProgram final : public RangedProgram {
     for (std::uint32_t k = 0; k < inputs_; ++k) {
       memory_[k] = k;
       if (task.inputs[k].dtype != DType::bool_) continue;
-      emit(machine_.load_bool, {k}, {plan_.advances(k)});
+      emit(StepRole::other, machine_.load_bool, {k}, {plan_.advances(k)});
       memory_[k] = new_tile();
-      emit(machine_.store, {memory_[k]}, {false});
+      emit(StepRole::store, machine_.store, {memory_[k]}, {false});
     }
 
     for (std::uint32_t start = 0; start < count; ++start) {
@@ -234,8 +235,13 @@ class VectorProgram final : public RangedProgram {
         i = next;
       }
     }
-    emit(machine_.end, {}, {});
-    steps_ = Peephole<T>(machine_, steps_, [this](std::uint32_t slot) { return slot < inputs_ && !plan_.advances(slot); }).shortened();
+    emit(StepRole::other, machine_.end, {}, {});
+    const auto is_constant = [this](std::uint32_t slot) { return slot < inputs_ && !plan_.advances(slot); };
+    std::vector<Instruction> generated;
+    generated_ = GeneratedSteps::make(machine_, steps_, {static_cast<std::uint32_t>(inputs_ + items_.size()), is_constant}, plan_.size(),
+                                      generated);
+    steps_ = Peephole<T>(machine_, steps_, is_constant).shortened();
+    if (generated_) steps_.wide = std::move(generated);
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
@@ -253,7 +259,7 @@ class VectorProgram final : public RangedProgram {
   }
   void load(std::uint32_t at) {
     read(at);
-    emit(machine_.load, {memory_[at]}, {moves(memory_[at])});
+    emit(StepRole::load, machine_.load, {memory_[at]}, {moves(memory_[at])});
   }
   void emit_op(std::uint32_t i, std::uint32_t in_registers) {
     const GroupItem& item = items_[i];
@@ -275,7 +281,8 @@ class VectorProgram final : public RangedProgram {
   }
   void emit_sum(std::uint32_t i) {
     const auto at = static_cast<std::uint32_t>(std::find(sums_.begin(), sums_.end(), i) - sums_.begin());
-    emit(items_[i].sum.kind == FusedSum::Kind::columns ? machine_.sum_columns : machine_.sum, {at}, {false});
+    if (items_[i].sum.kind == FusedSum::Kind::columns) emit(StepRole::sum_columns, machine_.sum_columns, {at}, {false});
+    else emit(StepRole::sum, machine_.sum, {at}, {false});
   }
   /// Puts item `i`, which is in registers, where those that use it later will find it; `next` uses are served at once.
   void keep(std::uint32_t i, std::uint32_t next) {
@@ -283,12 +290,13 @@ class VectorProgram final : public RangedProgram {
     const bool is_bool = items_[i].dtype == DType::bool_;
     if (items_[i].stored) {
       store_at_[i] = steps_.size();
-      emit(is_bool ? machine_.store_bool : machine_.store, {slot}, {true});
+      if (is_bool) emit(StepRole::other, machine_.store_bool, {slot}, {true});
+      else emit(StepRole::store, machine_.store, {slot}, {true});
       if (!is_bool) memory_[slot] = slot;
     }
     if (uses_[i] > next && memory_[slot] == none) {
       memory_[slot] = new_tile();
-      emit(machine_.store, {memory_[slot]}, {false});
+      emit(StepRole::store, machine_.store, {memory_[slot]}, {false});
     }
   }
 
@@ -333,7 +341,7 @@ class VectorProgram final : public RangedProgram {
     layout_.edges = layout_.edge_pointers + pointer_bytes;
     layout_.walk = layout_.edges + moving * 64;
     layout_.sums = layout_.walk + round_up(sizeof(TileWalk), 64);
-    layout_.sum_memory = layout_.sums + round_up(sums_.size() * machine_.bytes_of_sum, 64);
+    layout_.sum_memory = layout_.sums + round_up(sums_.size() * machine_.sums.bytes, 64);
   }
   Working working(std::byte* memory) const {
     return {memory + layout_.tiles, reinterpret_cast<const std::byte**>(memory + layout_.pointers),
@@ -379,6 +387,7 @@ class VectorProgram final : public RangedProgram {
   bool small_ = false;
   Layout layout_{};
   StepList steps_;
+  std::unique_ptr<const GeneratedSteps> generated_;  ///< of some of them
   std::size_t tiles_ = 0;
   // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
   std::vector<std::uint32_t> memory_, uses_, free_;

@@ -23,6 +23,10 @@ struct Unary : ElementwiseOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return O::rule(g, inputs[0], y);
   }
+  Arithmetic arithmetic() const final {
+    if constexpr (requires { O::known_as; }) return O::known_as;
+    else return Arithmetic::none;
+  }
 };
 
 template <class O>
@@ -37,7 +41,7 @@ struct Binary : ElementwiseOp {
     return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
   }
   Arithmetic arithmetic() const final {
-    if constexpr (requires { O::paired_as; }) return O::paired_as;
+    if constexpr (requires { O::known_as; }) return O::known_as;
     else return Arithmetic::none;
   }
 };

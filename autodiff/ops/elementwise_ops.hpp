@@ -15,6 +15,7 @@ namespace xgrad::detail {
 
 struct Negative : Unary<Negative> {
   static constexpr std::string_view title = "negative";
+  static constexpr Arithmetic known_as = Arithmetic::negative;
   static constexpr bool integral = true;
   static auto kernel(const auto& x) { return -x; }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor&) { return -g; }
@@ -58,12 +59,14 @@ struct Expm1 : Unary<Expm1> {
 
 struct Sqrt : Unary<Sqrt> {
   static constexpr std::string_view title = "sqrt";
+  static constexpr Arithmetic known_as = Arithmetic::sqrt;
   static auto kernel(const auto& x) { return xsimd::sqrt(x); }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, 0.5 / y); }
 };
 
 struct Square : Unary<Square> {
   static constexpr std::string_view title = "square";
+  static constexpr Arithmetic known_as = Arithmetic::square;
   static constexpr bool integral = true;
   static auto kernel(const auto& x) { return x * x; }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 2 * x); }
@@ -136,6 +139,7 @@ struct Erf : Unary<Erf> {
 
 struct Relu : Unary<Relu> {
   static constexpr std::string_view title = "relu";
+  static constexpr Arithmetic known_as = Arithmetic::relu;
   static constexpr bool integral = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
@@ -147,7 +151,7 @@ struct Relu : Unary<Relu> {
 
 struct Add : Binary<Add> {
   static constexpr std::string_view title = "add";
-  static constexpr Arithmetic paired_as = Arithmetic::add;
+  static constexpr Arithmetic known_as = Arithmetic::add;
   static auto kernel(const auto& a, const auto& b) { return a + b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
@@ -155,7 +159,7 @@ struct Add : Binary<Add> {
 
 struct Subtract : Binary<Subtract> {
   static constexpr std::string_view title = "subtract";
-  static constexpr Arithmetic paired_as = Arithmetic::subtract;
+  static constexpr Arithmetic known_as = Arithmetic::subtract;
   static auto kernel(const auto& a, const auto& b) { return a - b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   // Of b's shape, which may be much smaller.
@@ -164,7 +168,7 @@ struct Subtract : Binary<Subtract> {
 
 struct Multiply : Binary<Multiply> {
   static constexpr std::string_view title = "multiply";
-  static constexpr Arithmetic paired_as = Arithmetic::multiply;
+  static constexpr Arithmetic known_as = Arithmetic::multiply;
   static auto kernel(const auto& a, const auto& b) { return a * b; }
   // Of a square both at once: one product rather than two and their sum.
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
@@ -178,7 +182,7 @@ struct Multiply : Binary<Multiply> {
 /// See scale.hpp. It absorbs by its first argument alone, so its own derivatives are those of a product.
 struct Scale : Binary<Scale> {
   static constexpr std::string_view title = "scale";
-  static constexpr Arithmetic paired_as = Arithmetic::scale;
+  static constexpr Arithmetic known_as = Arithmetic::scale;
   static constexpr bool integral = false;
   static auto kernel(const auto& g, const auto& d) {
     using T = std::remove_cvref_t<decltype(g)>;
@@ -190,6 +194,7 @@ struct Scale : Binary<Scale> {
 
 struct Divide : Binary<Divide> {
   static constexpr std::string_view title = "divide";
+  static constexpr Arithmetic known_as = Arithmetic::divide;
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
