@@ -330,9 +330,6 @@ class Code final : public GeneratedSteps {
   Generator<T> generator_;
 };
 
-/// Fewer elements are not worth code of their own.
-constexpr std::size_t least_elements = 1 << 13;
-
 }  // namespace
 #endif
 
@@ -348,13 +345,26 @@ std::atomic<GeneratedSteps::Use>& GeneratedSteps::use() {
 }
 
 template <class T>
+std::uint32_t GeneratedSteps::worth_after([[maybe_unused]] const VectorMachine<T>& machine, [[maybe_unused]] std::size_t elements) {
+#ifdef XGRAD_GENERATED_CODE
+  // Making it takes as long as it saves in some ten runs on so many elements, and many programs are run but once.
+  constexpr std::size_t least_elements = 1 << 13;
+  constexpr std::uint32_t runs = 4;
+  if (machine.width * sizeof(T) != vector_bytes) return 0;
+  switch (use()) {
+    case Use::off: return 0;
+    case Use::always: return 1;
+    case Use::where_worth: return elements >= least_elements ? runs : 0;
+  }
+#endif
+  return 0;
+}
+
+template <class T>
 std::unique_ptr<const GeneratedSteps> GeneratedSteps::make([[maybe_unused]] const VectorMachine<T>& machine,
                                                            [[maybe_unused]] const StepList& steps, [[maybe_unused]] const Slots& slots,
-                                                           [[maybe_unused]] std::size_t elements,
                                                            [[maybe_unused]] std::vector<Instruction>& wide) {
 #ifdef XGRAD_GENERATED_CODE
-  const Use wanted = use();
-  if (machine.width * sizeof(T) != vector_bytes || wanted == Use::off || (wanted == Use::where_worth && elements < least_elements)) return {};
   try {
     return std::make_unique<const Code<T>>(machine, steps, slots, wide);
   } catch (const Xbyak::Error&) {  // the kernels do as well
@@ -362,9 +372,12 @@ std::unique_ptr<const GeneratedSteps> GeneratedSteps::make([[maybe_unused]] cons
 #endif
   return {};
 }
-template std::unique_ptr<const GeneratedSteps> GeneratedSteps::make(const VectorMachine<float>&, const StepList&, const Slots&, std::size_t,
-                                                                    std::vector<Instruction>&);
-template std::unique_ptr<const GeneratedSteps> GeneratedSteps::make(const VectorMachine<double>&, const StepList&, const Slots&, std::size_t,
-                                                                    std::vector<Instruction>&);
+
+#define XGRAD_GENERATED_STEPS(T)                                                                                                        \
+  template std::uint32_t GeneratedSteps::worth_after(const VectorMachine<T>&, std::size_t);                                             \
+  template std::unique_ptr<const GeneratedSteps> GeneratedSteps::make(const VectorMachine<T>&, const StepList&, const Slots&,           \
+                                                                      std::vector<Instruction>&)
+XGRAD_GENERATED_STEPS(float);
+XGRAD_GENERATED_STEPS(double);
 
 }  // namespace xgrad::detail

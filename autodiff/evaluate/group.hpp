@@ -49,6 +49,8 @@ class Program {
   using Outputs = std::span<std::byte* const>;
 
   virtual ~Program() = default;
+  /// Once before each run, which it is part of unless that goes range by range.
+  virtual void about_to_run() const {}
   virtual void run(Inputs inputs, Outputs outputs) const = 0;
   /// Whether an item may be written over an input of the same dtype and shape that lies row-major.
   virtual bool may_overwrite(std::size_t item, std::size_t input) const = 0;

@@ -242,6 +242,7 @@ Strip::Strip(std::span<const Step> steps, std::span<Slot> slots, const std::func
 }
 
 void Strip::run(std::byte* const* data) const {
+  for (const Member& member : members_) member.program->about_to_run();
   const Scratch<std::byte> partial(parts_ > 1 ? partial_bytes_ : 0);
   parallel_for(parts_, [&](std::size_t part) { run_part(data, part, parts_ > 1 ? partial.data() : nullptr); });
   if (parts_ == 1) return;

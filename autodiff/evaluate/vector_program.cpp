@@ -65,7 +65,15 @@ class VectorProgram final : public RangedProgram {
     small_ = sums_.empty() && plan_.is_one_tile();
   }
 
+  void about_to_run() const override {
+    if (runs_until_generated_ == 0 || --runs_until_generated_ != 0) return;
+    const auto is_number = [this](std::uint32_t slot) { return is_constant(slot); };
+    generated_ = GeneratedSteps::make(machine_, plain_, {static_cast<std::uint32_t>(inputs_ + items_.size()), is_number}, steps_.wide);
+    plain_ = {};
+  }
+
   void run(Inputs inputs, Outputs outputs) const override {
+    about_to_run();
     if (small_) {
       run_small(inputs, outputs);
       return;
@@ -179,6 +187,8 @@ class VectorProgram final : public RangedProgram {
     free_.pop_back();
     return tile;
   }
+  /// Whether all elements of what lies there are equal.
+  bool is_constant(std::uint32_t slot) const { return slot < inputs_ && !plan_.advances(slot); }
   bool moves(std::uint32_t slot) const {
     return slot < inputs_ ? plan_.advances(slot) : slot < inputs_ + items_.size();
   }
@@ -236,12 +246,10 @@ class VectorProgram final : public RangedProgram {
       }
     }
     emit(StepRole::other, machine_.end, {}, {});
-    const auto is_constant = [this](std::uint32_t slot) { return slot < inputs_ && !plan_.advances(slot); };
-    std::vector<Instruction> generated;
-    generated_ = GeneratedSteps::make(machine_, steps_, {static_cast<std::uint32_t>(inputs_ + items_.size()), is_constant}, plan_.size(),
-                                      generated);
-    steps_ = Peephole<T>(machine_, steps_, is_constant).shortened();
-    if (generated_) steps_.wide = std::move(generated);
+    StepList shortened = Peephole<T>(machine_, steps_, [this](std::uint32_t slot) { return is_constant(slot); }).shortened();
+    runs_until_generated_ = GeneratedSteps::worth_after(machine_, plan_.size());
+    if (runs_until_generated_ != 0) plain_ = std::move(steps_);
+    steps_ = std::move(shortened);
   }
 
   Accumulated accumulated(std::uint32_t i, std::uint32_t in_registers) const {
@@ -386,8 +394,11 @@ class VectorProgram final : public RangedProgram {
   std::size_t part_ = 1, range_unit_ = 1;
   bool small_ = false;
   Layout layout_{};
-  StepList steps_;
-  std::unique_ptr<const GeneratedSteps> generated_;  ///< of some of them
+  mutable StepList steps_;
+  // What is run again and again is run by code of its own, made of the steps as they were at first.
+  mutable std::uint32_t runs_until_generated_ = 0;  ///< 0 for never, or no more
+  mutable StepList plain_;
+  mutable std::unique_ptr<const GeneratedSteps> generated_;
   std::size_t tiles_ = 0;
   // While compiling: where the values of inputs and items lie, none while in registers only; and free tiles.
   std::vector<std::uint32_t> memory_, uses_, free_;
