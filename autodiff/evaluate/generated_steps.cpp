@@ -44,16 +44,8 @@ class Generator : public Xbyak::CodeGenerator {
       : CodeGenerator(most_bytes(steps), Xbyak::DontSetProtectRWE), machine_(machine), steps_(steps), slots_(slots) {}
 
   /// The handler that does what steps [begin, end) do.
-  void (*generate(std::size_t begin, std::size_t end))() {
-    current_ = 0;
-    residents_.clear();
-    numbers_.clear();
-    slow_.clear();
-    align(64);
-    const auto* entry = getCurr<const std::byte*>();
-    mov(rax, ptr[rsi + static_cast<int>(offsetof(Frame, pointers))]);
-    mov(r8, ptr[rsi + static_cast<int>(offsetof(Frame, offset))]);
-    load_numbers(begin, end);
+  void (*handler(std::size_t begin, std::size_t end))() {
+    const auto* entry = enter(begin, end);
     for (std::size_t at = begin; at < end; ++at) step(at);
     for (const Resident& resident : residents_)
       if (!resident.stored && next_read(resident.slot, end - 1) != never) store(resident.bank, resident.slot, false);
@@ -61,11 +53,28 @@ class Generator : public Xbyak::CodeGenerator {
     add(rdi, static_cast<int>(sizeof(Instruction)));
     jmp(ptr[rdi + static_cast<int>(offsetof(Instruction, handler))]);
     for (Slow& slow : slow_) end_run_of_sum(slow);
+    return function<void (*)()>(entry);
+  }
 
-    void (*handler)();
-    static_assert(sizeof(handler) == sizeof(entry));
-    std::memcpy(&handler, &entry, sizeof(entry));
-    return handler;
+  /// A loop of all but the last of the steps.
+  GeneratedSteps::Loop loop() {
+    align(64);
+    const auto* entry = getCurr<const std::byte*>();
+    mov(rdx, rsi);
+    mov(rsi, rdi);
+    const std::size_t end = steps_.size() - 1;
+    enter(0, end);
+    Xbyak::Label again;
+    L(again);
+    for (std::size_t at = 0; at < end; ++at) step(at);
+    add(r8, vectors * vector_bytes);
+    add(qword[rsi + static_cast<int>(offsetof(Frame, element))], vectors * vector_bytes / static_cast<int>(sizeof(T)));
+    dec(rdx);
+    jnz(again, T_NEAR);
+    vzeroupper();
+    ret();
+    for (Slow& slow : slow_) end_run_of_sum(slow);
+    return function<GeneratedSteps::Loop>(entry);
   }
 
  private:
@@ -81,6 +90,7 @@ class Generator : public Xbyak::CodeGenerator {
     int bank = -1;
     std::optional<Zmm> number = {};
     RegExp memory = {};
+    int stride = vector_bytes;  ///< from a vector in memory to the next
     bool in_memory() const { return bank < 0 && !number; }
     Zmm at(int i) const { return number ? *number : in_bank(bank, i); }
   };
@@ -89,6 +99,27 @@ class Generator : public Xbyak::CodeGenerator {
     Xbyak::Label begin, back;
     std::vector<int> kept;
   };
+
+  /// Code that begins here, with what it needs throughout in registers.
+  const std::byte* enter(std::size_t begin, std::size_t end) {
+    current_ = 0;
+    residents_.clear();
+    numbers_.clear();
+    slow_.clear();
+    align(64);
+    const auto* entry = getCurr<const std::byte*>();
+    mov(rax, ptr[rsi + static_cast<int>(offsetof(Frame, pointers))]);
+    mov(r8, ptr[rsi + static_cast<int>(offsetof(Frame, offset))]);
+    load_numbers(begin, end);
+    return entry;
+  }
+  template <class F>
+  static F function(const std::byte* entry) {
+    F result;
+    static_assert(sizeof(result) == sizeof(entry));
+    std::memcpy(&result, &entry, sizeof(entry));
+    return result;
+  }
 
   static std::size_t most_bytes(const StepList& steps) { return 4096 + steps.size() * 1024; }
   static Zmm in_bank(int bank, int i) { return Zmm(bank * vectors + i); }
@@ -113,13 +144,14 @@ class Generator : public Xbyak::CodeGenerator {
 
   /// The block that lies at a slot.
   RegExp address(std::uint32_t slot, bool moves) {
-    const Reg64 pointers[] = {rcx, rdx, r9, r10, r11};
+    const Reg64 pointers[] = {rcx, r9, r10, r11};
     const Reg64 pointer = pointers[next_pointer_++ % std::size(pointers)];
     mov(pointer, ptr[rax + static_cast<int>(slot * sizeof(void*))]);
     if (moves) add(pointer, r8);
     return RegExp(pointer);
   }
   static Address vector_at(const RegExp& block, int i) { return Address(8 * vector_bytes, false, block + i * vector_bytes); }
+  static Address memory_at(const Source& source, int i) { return Address(8 * vector_bytes, false, source.memory + i * source.stride); }
   void store(int bank, std::uint32_t slot, bool moves) {
     const RegExp to = address(slot, moves);
     for (int i = 0; i < vectors; ++i) vmovups(vector_at(to, i), in_bank(bank, i));
@@ -149,7 +181,8 @@ class Generator : public Xbyak::CodeGenerator {
     const auto resident = std::find_if(residents_.begin(), residents_.end(), [&](const Resident& at) { return at.slot == *slot; });
     if (resident != residents_.end()) return {.bank = resident->bank};
     if (const auto number = number_at(*slot)) return {.number = number};
-    return {.memory = address(*slot, steps_.wide[s].masks[k] != 0)};
+    const bool is_number = *slot < slots_.first_tile && slots_.is_constant(*slot);
+    return {.memory = address(*slot, steps_.wide[s].masks[k] != 0), .stride = is_number ? 0 : vector_bytes};
   }
   /// A bank for what step `s` gives. If all hold what is read again, the one that is read last gives way.
   int target(std::size_t s) {
@@ -180,7 +213,7 @@ class Generator : public Xbyak::CodeGenerator {
     } else if (kind.role == StepRole::load) {
       const Source from = source(s, 0);
       const int to = target(s);
-      for (int i = 0; i < vectors; ++i) from.in_memory() ? vmovups(in_bank(to, i), vector_at(from.memory, i)) : vmovaps(in_bank(to, i), from.at(i));
+      for (int i = 0; i < vectors; ++i) from.in_memory() ? vmovups(in_bank(to, i), memory_at(from, i)) : vmovaps(in_bank(to, i), from.at(i));
       current_ = to;
     } else if (kind.role == StepRole::sum) {
       sum(s);
@@ -198,10 +231,10 @@ class Generator : public Xbyak::CodeGenerator {
   void compute(Arithmetic op, const Zmm& to, Source a, Source b, int i) {
     if ((op == Arithmetic::add || op == Arithmetic::multiply) && a.in_memory()) std::swap(a, b);
     Zmm first(first_spare + i % spares);
-    if (a.in_memory()) vmovups(first, vector_at(a.memory, i));
+    if (a.in_memory()) vmovups(first, memory_at(a, i));
     else first = a.at(i);
     const Opmask mask(1 + i % 7);
-    const auto with_second = [&](const auto& f) { b.in_memory() ? f(vector_at(b.memory, i)) : f(b.at(i)); };
+    const auto with_second = [&](const auto& f) { b.in_memory() ? f(memory_at(b, i)) : f(b.at(i)); };
     // clang-format off
     switch (op) {
       case Arithmetic::add: with_second([&](const auto& second) { single ? vaddps(to, first, second) : vaddpd(to, first, second); }); break;
@@ -278,7 +311,7 @@ class Generator : public Xbyak::CodeGenerator {
   }
   /// A call, which may change all of these registers, of what takes the sum at r9.
   void end_run_of_sum(Slow& slow) {
-    const Reg64 kept[] = {rdi, rsi, rax, r8};
+    const Reg64 kept[] = {rdi, rsi, rax, r8, rdx};
     const auto vector_room = static_cast<int>(slow.kept.size()) * vector_bytes, room = vector_room + vector_bytes;
     const auto place = [&](std::size_t i) { return vector_at(RegExp(rsp) + static_cast<int>(i) * vector_bytes, 0); };
     L(slow.begin);
@@ -313,13 +346,18 @@ class Code final : public GeneratedSteps {
  public:
   Code(const VectorMachine<T>& machine, const StepList& steps, const Slots& slots, std::vector<Instruction>& wide)
       : generator_(machine, steps, slots) {
+    if (std::all_of(steps.kinds.begin(), steps.kinds.end() - 1, is_simple)) {
+      loop_ = generator_.loop();
+      generator_.setProtectModeRE();
+      return;
+    }
     std::vector<Instruction> result;
     for (std::size_t begin = 0, end; begin < steps.size(); begin = end) {
       for (end = begin; end < steps.size() && is_simple(steps.kinds[end]);) ++end;
       if (end == begin) {
         result.push_back(steps.wide[end++]);
       } else {
-        result.emplace_back().handler = generator_.generate(begin, end);
+        result.emplace_back().handler = generator_.handler(begin, end);
       }
     }
     generator_.setProtectModeRE();

@@ -27,12 +27,19 @@ class GeneratedSteps {
     std::function<bool(std::uint32_t)> is_constant;  ///< all elements of what lies there are equal
   };
 
-  /// Steps on blocks of eight vectors, `wide`, that do what `steps` do, with the same bits: one of code made for them in place of each
-  /// run of steps that are simple. That code lives as long as what is returned: null, with nothing done, where no memory may be executed.
-  /// Only for machines for which it may be worth it: those of AVX-512.
+  /// Code that does what `steps` do on blocks of eight vectors, with the same bits: if all are simple a loop, else steps that take the
+  /// place of those in `wide`, one for each run of simple steps. It lives as long as what is returned: null, with nothing done, where no
+  /// memory may be executed. Only for machines for which it may be worth it: those of AVX-512.
   template <class T>
   static std::unique_ptr<const GeneratedSteps> make(const VectorMachine<T>& machine, const StepList& steps, const Slots& slots,
                                                     std::vector<Instruction>& wide);
+
+  /// Runs on so many blocks, the first of which the frame says. Of what is the same for all elements it reads one vector.
+  using Loop = void (*)(Frame* frame, std::size_t blocks);
+  Loop loop() const { return loop_; }
+
+ protected:
+  Loop loop_ = nullptr;
 };
 
 }  // namespace xgrad::detail

@@ -70,9 +70,9 @@ struct VectorMachine {
   VectorKernel load, store, load_bool, store_bool, sum, sum_columns, end;
   VectorKernel (*pair)(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second);
   VectorKernel (*constant)(Arithmetic op, bool constant_first, bool in_registers);
-  /// Runs a program on `count` elements, the first of which is number `first` of all, as far as whole vectors go: returns how
-  /// many that are.
-  std::size_t (*run)(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count);
+  /// Runs a program on `count` elements, the first of which is number `first` of all, from number `done` of these as far as whole
+  /// vectors go: returns how many are done then.
+  std::size_t (*run)(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count, std::size_t done);
   /// Runs one on a block of one vector.
   void (*run_narrow)(const Instruction* narrow, Frame* frame);
   // Sums under way (fused_sums.hpp), which lie in a row; `i` is the number of one.

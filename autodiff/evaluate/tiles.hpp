@@ -2,6 +2,7 @@
 // whatever the strides of the inputs.
 #pragma once
 
+#include <algorithm>
 #include <autodiff/tape.hpp>
 #include <span>
 #include <vector>
@@ -20,6 +21,9 @@ class TilePlan {
   /// not 0. Tiles shorter than that hold a multiple of `whole` elements, if it is not 0.
   TilePlan(std::span<const Array> inputs, const Shape& shape, std::size_t constant_elements, std::size_t longest,
            std::size_t split = 0, std::size_t whole = 0);
+
+  /// From now on tiles of equal elements hold no more than so many.
+  void shorten_constants(std::size_t elements) { constant_elements_ = std::min(constant_elements_, elements); }
 
   std::size_t size() const { return size_; }
   std::size_t inputs() const { return sources_.size(); }

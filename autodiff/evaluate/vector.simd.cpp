@@ -59,10 +59,9 @@ struct StoreBool {
 };
 
 template <class T>
-std::size_t run(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count) {
+std::size_t run(const Instruction* wide, const Instruction* narrow, Frame* frame, std::size_t first, std::size_t count, std::size_t done) {
   constexpr std::size_t width = xsimd::batch<T>::size, block = wide_vectors * width;
   frame->lanes = width;
-  std::size_t done = 0;
   for (; done + block <= count; done += block) {
     frame->offset = done * sizeof(T);
     frame->element = first + done;

@@ -70,6 +70,7 @@ class VectorProgram final : public RangedProgram {
     const auto is_number = [this](std::uint32_t slot) { return is_constant(slot); };
     generated_ = GeneratedSteps::make(machine_, plain_, {static_cast<std::uint32_t>(inputs_ + items_.size()), is_number}, steps_.wide);
     plain_ = {};
+    if (generated_ && generated_->loop()) plan_.shorten_constants(width);
   }
 
   void run(Inputs inputs, Outputs outputs) const override {
@@ -139,7 +140,7 @@ class VectorProgram final : public RangedProgram {
       const std::size_t first = walk.first(), count = walk.count();
       for (const std::uint32_t i : stored_) at.pointers[inputs_ + i] = outputs[i] + first * size_of(items_[i].dtype);
       frame.pointers = at.pointers;
-      const std::size_t done = machine_.run(steps_.wide.data(), steps_.narrow.data(), &frame, first, count);
+      const std::size_t done = run_tile(frame, first, count);
       if (done < count) run_edge(frame, at.edge_pointers, at.edges, first, done, count - done);
       if (!sums_.empty()) machine_.advance_sums(at.sums, sums_.size(), count);
     }
@@ -310,6 +311,17 @@ class VectorProgram final : public RangedProgram {
 
   // ---- running ----
 
+  std::size_t run_tile(Frame& frame, std::size_t first, std::size_t count) const {
+    std::size_t done = 0;
+    if (generated_ && generated_->loop() && count >= block) {
+      frame.offset = 0;
+      frame.element = first;
+      generated_->loop()(&frame, count / block);
+      done = count / block * block;
+    }
+    return machine_.run(steps_.wide.data(), steps_.narrow.data(), &frame, first, count, done);
+  }
+
   /// Where one tile is all there is. Vectors may reach beyond the last element: of what they read there nothing is kept, and there is
   /// memory behind the end of every array (Buffer::slack, whole_lines).
   void run_small(Inputs inputs, Outputs outputs) const {
@@ -321,7 +333,7 @@ class VectorProgram final : public RangedProgram {
     for (std::size_t k = 0; k < tiles_; ++k) at.pointers[moving + k] = at.tiles + k * block * sizeof(T);
     Frame frame;
     frame.pointers = at.pointers;
-    const std::size_t done = machine_.run(steps_.wide.data(), steps_.narrow.data(), &frame, 0, count);
+    const std::size_t done = run_tile(frame, 0, count);
     if (done == count) return;
     frame.offset = done * sizeof(T);
     frame.element = done;
@@ -388,7 +400,7 @@ class VectorProgram final : public RangedProgram {
   std::vector<GroupItem> items_;
   std::size_t inputs_;
   std::vector<std::size_t> last_read_, store_at_;
-  TilePlan plan_;
+  mutable TilePlan plan_;
   std::vector<std::size_t> input_bytes_;
   std::vector<std::uint32_t> stored_, sums_;  ///< which items are written element by element, and which are sums
   std::size_t part_ = 1, range_unit_ = 1;
