@@ -14,8 +14,8 @@ constexpr std::size_t none = ~std::size_t{0};
 /// Arrays below this stay in the cache anyway.
 constexpr std::size_t least_bytes = 1 << 17;
 /// Elements of the longest rows of a strip that are computed at a time: few enough for several arrays of them to lie in the
-/// second-level cache, enough for a step to be worth its start. And those of a part.
-constexpr std::size_t strip_elements = 1 << 15, part_elements = 1 << 16;
+/// second-level cache, enough for a step to be worth its start. Those of a part; and the most that a strip may have to take at once.
+constexpr std::size_t strip_elements = 1 << 15, part_elements = 1 << 15, most_elements = 1 << 16;
 /// Where a strip is short of others, it looks no further.
 constexpr std::size_t farthest = 64;
 
@@ -44,7 +44,7 @@ struct Rows {
     }
     result.unit = std::lcm(unit, program->range_unit() / std::gcd(program->range_unit(), length));
     result.longest = std::max(longest, length);
-    if (result.unit * result.longest > part_elements) return {};
+    if (result.unit * result.longest > most_elements) return {};
     return result;
   }
 };

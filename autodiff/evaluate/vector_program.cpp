@@ -21,7 +21,7 @@ constexpr std::uint32_t none = ~std::uint32_t{0};
 constexpr std::uintptr_t advances = ~std::uintptr_t{0};
 constexpr std::size_t longest_run = 4096;
 /// Elements that one thread computes at a time: sums are taken of such parts, whatever the number of threads.
-constexpr std::size_t part_elements = 1 << 16;
+constexpr std::size_t part_elements = 1 << 15;
 constexpr std::size_t most_parts = 64;
 
 static_assert(std::is_trivially_destructible_v<TileWalk>);  // it lies in working memory
