@@ -64,6 +64,25 @@ Tensor special(const Shape& shape, std::uint64_t seed, DType dtype) {
   return detail::make_leaf_copy(shape, DType::float64, values.data()).to(dtype).evaluate();
 }
 
+TEST(GeneratedCode, IsMadeForWhatRunsOftenOnLargeArrays) {
+  if (!GeneratedSteps::available()) GTEST_SKIP() << "there is no code for these kernels: the tests here compare them with themselves";
+  const auto made = [](std::int64_t elements, int runs) {
+    const std::size_t before = GeneratedSteps::made();
+    computed(GeneratedSteps::Use::where_worth, [&] {
+      std::vector<Tensor> results;
+      for (int i = 0; i < runs; ++i) {
+        const Tensor x = full({elements}, 0.5).evaluate() * ones({elements}).evaluate();
+        results.push_back((x * x + x).evaluate());
+      }
+      return results;
+    });
+    return GeneratedSteps::made() - before;
+  };
+  EXPECT_EQ(made(100, 6), 0u);
+  EXPECT_EQ(made(20000, 3), 0u);
+  EXPECT_GT(made(20000, 6), 0u);
+}
+
 TEST(GeneratedCode, EveryOpItKnowsForEveryKindOfOperand) {
   using Op = std::function<Tensor(const Tensor&, const Tensor&)>;
   const std::vector<Op> ops{[](const Tensor& a, const Tensor& b) { return a + b; },       [](const Tensor& a, const Tensor& b) { return a - b; },

@@ -298,6 +298,30 @@ TEST(Optimizer, FollowsNumbersThatAnUpdateReads) {
   EXPECT_TRUE(near(parameter, full({2}, -1.25), 0, 0));
 }
 
+/// Steps at random, whatever the gradient.
+struct Wandering : nn::Optimizer {
+  explicit Wandering(const std::vector<Tensor>& parameters) : Optimizer("Wandering", parameters, 0.1) {}
+  mutable Generator generator{1};
+
+ protected:
+  Update update(const Tensor& parameter, const Tensor& gradient, const State&, std::span<const Tensor>) const override {
+    return {parameter + generator.uniform(gradient.shape()), {}};
+  }
+};
+
+TEST(Optimizer, DrawsAnewInEachStep) {
+  const Tensor parameter = with_gradient(zeros({1}), ones({1}));
+  Wandering optimizer({parameter});
+  std::vector<double> changes;
+  for (int i = 0; i < 3; ++i) {
+    const double before = parameter.item();
+    optimizer.step();
+    changes.push_back(parameter.item() - before);
+  }
+  EXPECT_GT(std::abs(changes[1] - changes[0]), 1e-4);
+  EXPECT_GT(std::abs(changes[2] - changes[1]), 1e-4);
+}
+
 TEST(Optimizer, WritesOverValuesThatNobodyElseHolds) {
   Tensor parameter = with_gradient(zeros({1000}), ones({1000}));
   nn::SGD optimizer({parameter}, {.learning_rate = 1, .momentum = 0.5});

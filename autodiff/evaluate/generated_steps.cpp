@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <autodiff/evaluate/generated_steps.hpp>
+#include <autodiff/evaluate/instruction_sets.hpp>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -45,7 +46,8 @@ class Generator : public Xbyak::CodeGenerator {
 
   /// The handler that does what steps [begin, end) do.
   void (*handler(std::size_t begin, std::size_t end))() {
-    const auto* entry = enter(begin, end);
+    const auto* entry = start();
+    load_common(begin, end);
     for (std::size_t at = begin; at < end; ++at) step(at);
     for (const Resident& resident : residents_)
       if (!resident.stored && next_read(resident.slot, end - 1) != never) store(resident.bank, resident.slot, false);
@@ -58,12 +60,11 @@ class Generator : public Xbyak::CodeGenerator {
 
   /// A loop of all but the last of the steps.
   GeneratedSteps::Loop loop() {
-    align(64);
-    const auto* entry = getCurr<const std::byte*>();
+    const auto* entry = start();
     mov(rdx, rsi);
     mov(rsi, rdi);
     const std::size_t end = steps_.size() - 1;
-    enter(0, end);
+    load_common(0, end);
     Xbyak::Label again;
     L(again);
     for (std::size_t at = 0; at < end; ++at) step(at);
@@ -100,18 +101,20 @@ class Generator : public Xbyak::CodeGenerator {
     std::vector<int> kept;
   };
 
-  /// Code that begins here, with what it needs throughout in registers.
-  const std::byte* enter(std::size_t begin, std::size_t end) {
+  /// Where a function begins.
+  const std::byte* start() {
     current_ = 0;
     residents_.clear();
     numbers_.clear();
     slow_.clear();
     align(64);
-    const auto* entry = getCurr<const std::byte*>();
+    return getCurr<const std::byte*>();
+  }
+  /// What all steps need.
+  void load_common(std::size_t begin, std::size_t end) {
     mov(rax, ptr[rsi + static_cast<int>(offsetof(Frame, pointers))]);
     mov(r8, ptr[rsi + static_cast<int>(offsetof(Frame, offset))]);
     load_numbers(begin, end);
-    return entry;
   }
   template <class F>
   static F function(const std::byte* entry) {
@@ -382,6 +385,19 @@ std::atomic<GeneratedSteps::Use>& GeneratedSteps::use() {
   return chosen;
 }
 
+std::atomic<std::size_t>& GeneratedSteps::made() {
+  static std::atomic<std::size_t> count{0};
+  return count;
+}
+
+bool GeneratedSteps::available() {
+#ifdef XGRAD_GENERATED_CODE
+  return with_simd([]<class Simd>(Simd) { return vector_machine<Simd, float>(); }).width * sizeof(float) == vector_bytes;
+#else
+  return false;
+#endif
+}
+
 template <class T>
 std::uint32_t GeneratedSteps::worth_after([[maybe_unused]] const VectorMachine<T>& machine, [[maybe_unused]] std::size_t elements) {
 #ifdef XGRAD_GENERATED_CODE
@@ -404,7 +420,9 @@ std::unique_ptr<const GeneratedSteps> GeneratedSteps::make([[maybe_unused]] cons
                                                            [[maybe_unused]] std::vector<Instruction>& wide) {
 #ifdef XGRAD_GENERATED_CODE
   try {
-    return std::make_unique<const Code<T>>(machine, steps, slots, wide);
+    auto code = std::make_unique<const Code<T>>(machine, steps, slots, wide);
+    ++made();
+    return code;
   } catch (const Xbyak::Error&) {  // the kernels do as well
   }
 #endif

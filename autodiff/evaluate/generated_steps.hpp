@@ -17,6 +17,10 @@ class GeneratedSteps {
   enum class Use : std::uint8_t { off, where_worth, always };
   static std::atomic<Use>& use();
 
+  /// Whether there is code for the kernels in use, and for how many programs it was made since this one began.
+  static bool available();
+  static std::atomic<std::size_t>& made();
+
   /// Which run of a program on so many elements is the first to be worth code of its own; 0 for none.
   template <class T>
   static std::uint32_t worth_after(const VectorMachine<T>& machine, std::size_t elements);

@@ -79,7 +79,7 @@ class Optimizer {
                                                       std::vector<Tensor>& results)>;
   std::unique_ptr<Plan> make_plan(const Stepping& stepping, const Gradients& gradients, std::string_view name, bool may_read) const;
   bool fits(const Plan& plan, const Stepping& stepping) const;
-  /// Takes on what a plan has computed; `results` begins with the first parameter's.
+  /// Takes on what a plan has computed, `results` of its own aside.
   void take_on(const Plan& plan, std::span<xgrad::detail::Value> results);
 
   std::string name_;
