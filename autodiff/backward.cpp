@@ -52,10 +52,42 @@ std::vector<Tensor> cast_cotangents(const std::vector<Tensor>& outputs, const st
   return cotangents;
 }
 
-void seed(Replay& replay, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents) {
+/// Starts at the outputs. The support of a cotangent that is `restricted` is where it is not 0.
+void seed(Replay& replay, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<bool>& restricted) {
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    replay.seed(detail::resolve(outputs[i].node()),
-                cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype()));
+    replay.seed(detail::resolve(outputs[i].node()), cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype()),
+                restricted[i] && cotangents[i].defined() ? detail::Support{cotangents[i] != 0} : detail::Support{});
+}
+
+bool has_zeros(const Tensor& x) {
+  Node& node = *detail::resolve(x.evaluate().node());
+  Shape shape;
+  Strides strides;
+  for (std::size_t i = 0; i < node.shape.size(); ++i)
+    if (node.value.strides[i] != 0) {  // else all along the axis are one
+      shape.push_back(node.shape[i]);
+      strides.push_back(node.value.strides[i]);
+    }
+  const detail::Value value = strides == contiguous_strides(shape) ? node.value : detail::contiguous_value(node);
+  const std::int64_t count = strides == contiguous_strides(shape) ? size_of(shape) : x.size();
+  return dispatch_floating(x.dtype(), [&]<class T>(T) {
+    const T* from = static_cast<const T*>(value.buffer->data()) + value.offset;
+    constexpr std::int64_t block = 1024;  // within which no end is looked for, so that compilers use vectors
+    for (std::int64_t first = 0; first < count; first += block) {
+      bool found = false;
+      for (std::int64_t i = first; i < std::min(first + block, count); ++i) found |= from[i] == 0;
+      if (found) return true;
+    }
+    return false;
+  });
+}
+
+/// Which of the cotangents given leave elements of their outputs out: constants do so where they are 0.
+std::vector<bool> find_restricted(const std::vector<Tensor>& cotangents, bool sparse) {
+  std::vector<bool> restricted;
+  for (const Tensor& g : cotangents)
+    restricted.push_back(g.defined() && (sparse || (!g.requires_grad() && g.size() > 0 && (detail::Tracing::active() || has_zeros(g)))));
+  return restricted;
 }
 
 void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
@@ -78,12 +110,13 @@ struct Wanted {
 struct Gathered {
   std::vector<detail::Ref<Node>> targets;
   std::vector<Tensor> gradients;  ///< undefined where none arrived
+  std::vector<bool> restricted;   ///< for each gradient, whether its support is other than all elements
 };
 
 /// Computes gradients that were recorded, and frees the recording unless it is retained. Where `plans`, how they are computed is kept
 /// for the next recording with the key of the workspace's capture.
 void finish(GradientWorkspace& work, Replay& replay, const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
-            bool retain_graph, bool plans, std::uint64_t hash) {
+            bool retain_graph, bool plans, std::uint64_t hash, const std::vector<bool>& restricted = {}) {
   std::vector<Tensor> defined;
   std::copy_if(gradients.begin(), gradients.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
   GradientPlan made;
@@ -95,19 +128,20 @@ void finish(GradientWorkspace& work, Replay& replay, const std::vector<Tensor>& 
   replay.finish(outputs, defined, retain_graph, plans ? &observer : nullptr);
   if (!made.graph) return;
   made.ops = std::move(ops);
+  made.restricted = restricted;
   work.plans.insert(hash, work.capture.key, std::make_shared<const GradientPlan>(std::move(made)));
 }
 
 /// The gradients that arrive from nodes recorded since `first`, added to what is there `before(node)`. By a plan, if the recording is
 /// in the workspace's capture and there is one or `may_plan(hash)`.
 template <class Before, class MayPlan>
-Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, std::uint64_t first,
-                bool captured, bool retain_graph, const Wanted& wanted, const Before& before, const MayPlan& may_plan) {
+Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
+                const std::vector<bool>& restricted, std::uint64_t first, bool captured, bool retain_graph, const Wanted& wanted, const Before& before, const MayPlan& may_plan) {
   Capture& capture = work.capture;
   detail::PointerIndex& known = work.known;
   known.clear();
   Gathered result;
-  auto& [targets, gradients] = result;
+  auto& [targets, gradients, are_restricted] = result;
   std::uint64_t hash = 0;
   std::shared_ptr<const GradientPlan> plan;
   if (captured) {
@@ -127,6 +161,7 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
       if (there.defined()) there.evaluate();
       capture.note(there.defined() ? capture.add_value(detail::resolve(there.node())) : GradientPlan::none);
     }
+    for (const bool is_restricted : restricted) capture.note(is_restricted);
     hash = capture.hash();
     plan = work.plans.find(hash, capture.key);
   }
@@ -134,11 +169,13 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
     xt::svector<const Node*, 16> nodes;
     for (const detail::Ref<Node>& target : targets) nodes.push_back(target.get());
     gradients = run_plan(work, *plan, {nodes.data(), nodes.size()});
+    are_restricted = plan->restricted;
     return result;
   }
 
   const bool plans = captured && may_plan(hash);
   gradients.resize(targets.size());
+  are_restricted.resize(targets.size());
   Replay replay(outputs, first);
   bool fits_all = plans;
   {
@@ -146,21 +183,23 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
     // What leads to the next part is taken to lead to what is wanted there.
     const auto is_target = [&](const Node* node) { return (node->leaf || node->sequence < first) && wanted(node); };
     if (!wanted.all) replay.prune(is_target);
-    seed(replay, outputs, cotangents);
-    replay.run([&](Node* node, const Tensor& g) {
+    seed(replay, outputs, cotangents, restricted);
+    replay.run([&](Node* node, const Tensor& g, const detail::Support& support) {
       if (!is_target(node)) return;
       const auto [number, is_new] = known.add(identity(node));
       if (is_new) {
         targets.emplace_back(node);
         gradients.emplace_back();
+        are_restricted.push_back(false);
       }
+      are_restricted[number] = support.mask.defined();
       Tensor& gradient = gradients[number];
       const Tensor& there = gradient.defined() ? gradient : before(node);
       gradient = there.defined() ? add(there, g) : g;
     });
     fits_all = fits_all && !tracing.read;
   }
-  finish(work, replay, outputs, gradients, retain_graph, fits_all, hash);
+  finish(work, replay, outputs, gradients, retain_graph, fits_all, hash, are_restricted);
   for (Tensor& gradient : gradients)
     if (gradient.defined()) gradient = gradient.detach();
   return result;
@@ -169,7 +208,7 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
 /// A recording too long to be planned as a whole: what was recorded last is done with, and freed, before what was recorded earlier.
 /// Where all gradients are wanted they are added to those that leaves have.
 Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
-                         const Wanted& wanted = {}) {
+                         const std::vector<bool>& restricted, const Wanted& wanted = {}) {
   detail::RecordingParts parts;
   Gathered leaves;
   std::unordered_map<const void*, std::size_t> numbers;  // of leaves
@@ -178,8 +217,8 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
     const auto found = numbers.find(identity(node));
     return found != numbers.end() ? leaves.gradients[found->second] : wanted.all ? node->leaf->gradient : Tensor();
   };
-  const auto set = [&](Node* node, Tensor gradient) {
-    if (!node->leaf) return parts.set(node, std::move(gradient));
+  const auto set = [&](Node* node, Tensor gradient, bool is_restricted) {
+    if (!node->leaf) return parts.set(node, std::move(gradient), is_restricted && parts.is_restricted(node));
     const auto [at, is_new] = numbers.emplace(identity(node), leaves.targets.size());
     if (is_new) {
       leaves.targets.emplace_back(node);
@@ -192,7 +231,7 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
     if (!node->requires_grad || !wanted(node)) continue;
     const Tensor g = cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype());
     const Tensor there = before(node);
-    set(node, there.defined() ? add(there, g) : g);
+    set(node, there.defined() ? add(there, g) : g, restricted[i] && cotangents[i].defined());
   }
   // What comes once is not worth a plan; nor, in another backward, are more than a few parts.
   constexpr std::size_t most_kept = 8, most_seen = 64;
@@ -211,9 +250,9 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
     const detail::RecordingParts::Part part = parts.take();
     ++number;
     const bool captured = capture_recording(work.capture, part.outputs, part.cotangents, part.first);
-    Gathered gathered = gather(work, part.outputs, part.cotangents, part.first, captured, false, wanted, before, may_plan);
+    Gathered gathered = gather(work, part.outputs, part.cotangents, part.restricted, part.first, captured, false, wanted, before, may_plan);
     for (std::size_t i = 0; i < gathered.targets.size(); ++i)
-      if (gathered.gradients[i].defined()) set(gathered.targets[i].get(), std::move(gathered.gradients[i]));
+      if (gathered.gradients[i].defined()) set(gathered.targets[i].get(), std::move(gathered.gradients[i]), gathered.restricted[i]);
   }
   return leaves;
 }
@@ -228,10 +267,11 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   const std::vector<Tensor> cotangents = cast_cotangents(outputs, given);
   const GradientLease lease;
   GradientWorkspace& work = *lease;
+  const std::vector<bool> restricted = find_restricted(cotangents, false);
   const bool captured = capture_recording(work.capture, outputs, cotangents), frees = !retain_graph && !detail::anomaly_mode();
-  Gathered gathered = frees && !captured ? gather_in_parts(work, outputs, cotangents)
+  Gathered gathered = frees && !captured ? gather_in_parts(work, outputs, cotangents, restricted)
                                          : gather(
-                                               work, outputs, cotangents, 0, frees, retain_graph, {},
+                                               work, outputs, cotangents, restricted, 0, frees, retain_graph, {},
                                                [](Node* node) -> const Tensor& { return node->leaf->gradient; },
                                                [](std::uint64_t) { return true; });
   for (std::size_t i = 0; i < gathered.targets.size(); ++i)
@@ -247,6 +287,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                              " does not require gradients; call set_requires_grad() on it before recording");
   }
   const std::vector<Tensor> cotangents = cast_cotangents(outputs, options.cotangents);
+  const std::vector<bool> restricted = find_restricted(cotangents, options.sparse_cotangents);
   const auto check_used = [&](std::size_t i) {
     if (!options.allow_unused)
       throw std::invalid_argument("grad: no output depends on input " + std::to_string(i) + " of shape " +
@@ -280,6 +321,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     for (std::size_t i = 0; i < values; ++i) note(capture.values[i], CaptureRef::value(i));
     for (std::size_t i = 0; i < capture.nodes.size(); ++i) note(capture.nodes[i], CaptureRef::node(i));
     capture.note(inputs.size());
+    for (const bool is_restricted : restricted) capture.note(is_restricted);
     capture.note(2);  // unlike a backward's
     hash = capture.hash();
     if (const std::shared_ptr<const GradientPlan> plan = work.plans.find(hash, capture.key)) {
@@ -302,7 +344,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     });
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (missing.contains(identity(inputs[i].node()))) check_used(i);
-    Gathered gathered = gather_in_parts(work, outputs, cotangents, wanted);
+    Gathered gathered = gather_in_parts(work, outputs, cotangents, restricted, wanted);
     std::vector<Tensor> gradients(inputs.size());
     for (std::size_t t = 0; t < gathered.targets.size(); ++t)
       for (const std::size_t i : targets.at(identity(gathered.targets[t].get()))) gradients[i] = gathered.gradients[t];
@@ -321,8 +363,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     GradMode mode(options.create_graph);
     const std::unique_ptr<const detail::Tracing> tracing(frees ? new detail::Tracing(replay.size()) : nullptr);
     replay.prune([&](const Node* node) { return targets.contains(identity(node)); });
-    seed(replay, outputs, cotangents);
-    replay.run([&](Node* node, const Tensor& g) {
+    seed(replay, outputs, cotangents, restricted);
+    replay.run([&](Node* node, const Tensor& g, const detail::Support&) {
       const auto found = targets.find(identity(node));
       if (found == targets.end()) return;
       for (const std::size_t i : found->second) gradients[i] = gradients[i].defined() ? add(gradients[i], g) : g;

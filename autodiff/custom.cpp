@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <autodiff/detail/recorded_function.hpp>
 #include <autodiff/detail/shown_op.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/transforms.hpp>
 #include <stdexcept>
 
@@ -23,7 +24,9 @@ class Custom final : public Identity, public ShownOp {
     if (i == 0) return {};
     if (!asked_.is(g) || of_ != y.node()) {
       const std::vector<Tensor> arguments(inputs.begin() + 1, inputs.end());
-      pulled_ = pull_(g, arguments, y);
+      Pulled pulled = pull_(g, arguments, y);
+      pulled_ = std::move(pulled.cotangents);
+      supports_ = std::move(pulled.supports);
       if (pulled_.size() != arguments.size())
         throw std::invalid_argument(std::string(name_) + ": " + std::to_string(pulled_.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
       for (std::size_t k = 0; k < arguments.size(); ++k)
@@ -33,12 +36,16 @@ class Custom final : public Identity, public ShownOp {
       left_ = static_cast<std::size_t>(std::count_if(arguments.begin(), arguments.end(), [](const Tensor& x) { return x.requires_grad(); }));
     }
     const Tensor result = pulled_[i - 1];
+    support_ = supports_.empty() ? Support{} : supports_[i - 1];
     if (--left_ == 0) {  // asked for all of them
       asked_ = {};
       pulled_.clear();
+      supports_.clear();
     }
     return result;
   }
+  /// Asked right after `vjp`.
+  Support cotangent_support(std::size_t, const Support&, std::span<const Tensor>, const Tensor&) const override { return std::exchange(support_, {}); }
   Tensor vectorized(const Batched&) const override { return {}; }  // `pull` is written for one
 
  private:
@@ -49,6 +56,8 @@ class Custom final : public Identity, public ShownOp {
   mutable Tensor asked_;
   mutable const Node* of_ = nullptr;
   mutable std::vector<Tensor> pulled_;
+  mutable std::vector<Support> supports_;
+  mutable Support support_;
   mutable std::size_t left_ = 0;
 };
 
@@ -75,10 +84,12 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
     const Tensor output = f(own);
     if (reaches_others(output, own) && !again)
       throw std::invalid_argument("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
-    const std::vector<Tensor> pulled = gradients(output, tracked, g, again, true);
-    std::vector<Tensor> result(arguments.size());
-    for (std::size_t i = 0, next = 0; i < arguments.size(); ++i)
-      if (arguments[i].requires_grad()) result[i] = pulled[next++];
+    Pulled pulled = pull_gradients(output, tracked, g, again), result{std::vector<Tensor>(arguments.size()), std::vector<Support>(arguments.size())};
+    for (std::size_t i = 0, next = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].requires_grad()) continue;
+      result.cotangents[i] = std::move(pulled.cotangents[next]);
+      result.supports[i] = std::move(pulled.supports[next++]);
+    }
     return result;
   });
 }
@@ -92,7 +103,7 @@ TensorFunction custom_function(TensorFunction forward, VjpFunction vjp) {
 Tensor with_hook(const Tensor& x, UnaryFunction hook) {
   const auto show = [](const std::vector<Tensor>& shown) { return shown[0].detach(); };
   return record_custom("with_hook", show, {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
-    return std::vector<Tensor>{hook(g)};
+    return Pulled({hook(g)}, {SupportScope::current()});
   });
 }
 

@@ -5,7 +5,7 @@
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/detail/dual.hpp>
 #include <autodiff/ops/contiguous.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <stdexcept>
 #include <utility>

@@ -24,6 +24,7 @@ struct GradientPlan {
   std::vector<Tensor> constants;     ///< that rules made
   std::vector<std::uint32_t> kept;   ///< the captured node that a result of the graph is the value of
   std::vector<Place> gradients;      ///< of the targets, in their order
+  std::vector<bool> restricted;      ///< for each target, whether its gradient has a support other than all elements
   std::vector<std::shared_ptr<const Op>> ops;  ///< of the recording: while they live, no other op has their address
 };
 

@@ -48,24 +48,32 @@ class RecordingParts {
     const auto found = pending_.find({node->sequence, node});
     return found == pending_.end() ? Tensor() : found->second.cotangent;
   }
-  /// From now on that of `node`, which is no leaf.
-  void set(Node* node, Tensor cotangent) {
+  /// Whether zeros of the cotangent of `node` are known to be outside of its support; true where it has none so far.
+  bool is_restricted(Node* node) const {
+    const auto found = pending_.find({node->sequence, node});
+    return found == pending_.end() || found->second.restricted;
+  }
+  /// Sets the cotangent of `node`, which is no leaf. The support of a cotangent that is `restricted` is taken to be where it is not 0.
+  void set(Node* node, Tensor cotangent, bool restricted) {
     Pending& pending = pending_[{node->sequence, node}];
     pending.node = Tensor(Ref<Node>(node));
     pending.cotangent = std::move(cotangent);
+    pending.restricted = restricted;
   }
 
   struct Part {
     std::uint64_t first = 0;  ///< the sequence number from which on nodes are of it
     std::vector<Tensor> outputs, cotangents;
+    std::vector<bool> restricted = {};  ///< for each cotangent, as `set` was told
   };
   /// The next part; its outputs are no longer pending.
   Part take() {
-    Part part{end_of_part(), {}, {}};
+    Part part{end_of_part(), {}, {}, {}};
     while (!pending_.empty() && std::prev(pending_.end())->first.first >= part.first) {
       auto last = std::prev(pending_.end());
       part.outputs.push_back(std::move(last->second.node));
       part.cotangents.push_back(std::move(last->second.cotangent));
+      part.restricted.push_back(last->second.restricted);
       pending_.erase(last);
     }
     return part;
@@ -74,6 +82,7 @@ class RecordingParts {
  private:
   struct Pending {
     Tensor node, cotangent;
+    bool restricted = false;
   };
   static constexpr std::size_t most_nodes = 1 << 12, pattern_length = 32;
 

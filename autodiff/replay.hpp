@@ -6,7 +6,7 @@
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
 #include <optional>
@@ -62,6 +62,7 @@ class Replay {
     std::reverse(nodes_.begin(), nodes_.end());
     for (std::size_t i = 0; i < nodes_.size(); ++i) set_place(nodes_[i], static_cast<std::uint32_t>(i + 1));
     cotangents_.resize(nodes_.size());
+    supports_.resize(nodes_.size());
     needed_.assign(nodes_.size(), true);
   }
   Replay(const Replay&) = delete;
@@ -72,6 +73,9 @@ class Replay {
   }
 
   std::size_t size() const { return nodes_.size(); }
+
+  /// Has supports found for cotangents of leaves too, of which no rule is asked.
+  void support_leaves() { supports_leaves_ = true; }
 
   /// Goes only where it leads to a node that `is_target` accepts.
   template <class F>
@@ -86,11 +90,12 @@ class Replay {
     }
   }
 
-  void seed(Node* node, const Tensor& cotangent) {
-    if (const std::uint32_t at = place(node)) accumulate(at - 1, cotangent);
+  /// Adds to the cotangent of an output.
+  void seed(Node* node, const Tensor& cotangent, const Support& support = {}) {
+    if (const std::uint32_t at = place(node)) accumulate(at - 1, cotangent, support);
   }
 
-  /// Calls `arrive(node, cotangent)` with the whole cotangent of each node, outputs first.
+  /// Calls `arrive(node, cotangent, support)` with the whole cotangent of each node, outputs first.
   template <class F>
   void run(const F& arrive) {
     std::optional<ReplayWatch> watch;
@@ -98,11 +103,13 @@ class Replay {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       if (!needed_[i] || !cotangents_[i].defined()) continue;
       const Tensor g = std::move(cotangents_[i]);
+      const Support support = std::move(supports_[i]);
       Node& node = *nodes_[i];
-      arrive(&node, g);
+      arrive(&node, g, support);
       if (!goes_on(node)) continue;
       const std::span<const Tensor> inputs = std::as_const(node.inputs).span();
       const Tensor y{Ref<Node>(&node)};
+      const SupportScope scope(support, node.op->kind() == Op::Kind::elementwise);
       for (std::size_t k = 0; k < inputs.size(); ++k) {
         const Node& input = *inputs[k].node();
         const std::uint32_t at = input.requires_grad ? place(&input) : 0;
@@ -111,7 +118,8 @@ class Replay {
         if (!cotangent.defined()) continue;
         const Tensor matched = unbroadcast(cotangent, input.shape).to(input.dtype);
         if (watch) watch->check(node, k, g, matched);
-        accumulate(at - 1, matched);
+        const bool is_supported = input.op || supports_leaves_;
+        accumulate(at - 1, matched, is_supported ? unbroadcast(node.op->cotangent_support(k, support, inputs, y), input.shape) : Support{});
       }
     }
   }
@@ -161,14 +169,18 @@ class Replay {
     thread_local int count = 0;
     return count;
   }
-  void accumulate(std::size_t i, const Tensor& cotangent) {
-    cotangents_[i] = cotangents_[i].defined() ? add(cotangents_[i], cotangent) : cotangent;
+  void accumulate(std::size_t i, const Tensor& cotangent, const Support& support) {
+    const bool is_first = !cotangents_[i].defined();
+    cotangents_[i] = is_first ? cotangent : add(cotangents_[i], cotangent);
+    supports_[i] = is_first ? support : united(supports_[i], support);
   }
 
   const std::uint64_t first_;
+  bool supports_leaves_ = false;
   const bool nested_ = under_way()++ > 0;
   std::vector<Node*> nodes_;  ///< held by the outputs
   std::vector<Tensor> cotangents_;
+  std::vector<Support> supports_;  ///< of the cotangents
   std::vector<bool> needed_;
   std::unordered_map<const Node*, std::uint32_t> places_;
 };

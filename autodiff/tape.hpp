@@ -45,9 +45,18 @@ using TileKernel = void (*)(const void* const* inputs, void* output, std::size_t
 struct VectorKernel;
 class Batched;
 
-/// Ops that vector programs know by name: to join steps of the first four (evaluate/arithmetic.simd.cpp), and to generate code for
+/// Where a cotangent may differ from zero. Elsewhere it is zero by structure: a `where`, an index or a maximum left those elements
+/// out, so that nothing recorded before may have an effect there, at any order, not even one that is infinite or NaN.
+struct Support {
+  Tensor mask;            ///< bool, of the cotangent's rank, each extent the cotangent's or 1; undefined where all elements count
+  bool constant = false;  ///< the mask follows from shapes and slices alone, so that its values may be read while recording
+  std::int64_t axis = -1;  ///< where it is not negative, `lines` tells along this axis which lines have an element that counts
+  Tensor lines = {};       ///< as `mask`, with extent 1 along `axis`; undefined where all lines have one
+};
+
+/// Ops that vector programs know by name: to join steps of the first three (evaluate/arithmetic.simd.cpp), and to generate code for
 /// all. From `negative` on they have one operand.
-enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, scale, divide, negative, square, sqrt, relu };
+enum class Arithmetic : std::uint8_t { none, add, subtract, multiply, divide, negative, square, sqrt, relu };
 
 }  // namespace detail
 
@@ -66,6 +75,9 @@ class Op {
   /// any shape that broadcasts from or to the input's: the engine sums or broadcasts it, and casts it. An undefined
   /// tensor says that no gradient flows.
   virtual Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const = 0;
+  /// The support of the cotangent that `vjp` returns, given the support of `g`. It may have the shape of the output or of the input.
+  /// The default, an empty one, says that all elements count, which is always safe: zeros are then multiplied like other numbers.
+  virtual detail::Support cotangent_support(std::size_t, const detail::Support&, std::span<const Tensor>, const Tensor&) const { return {}; }
   /// The op for all elements of a batch at once, for `vectorize` (see detail/batched.hpp). Undefined, the default, where there is no
   /// way but one element after another.
   virtual Tensor vectorized(const detail::Batched& batched) const;
@@ -87,6 +99,8 @@ class ElementwiseOp : public Op {
  public:
   Kind kind() const final { return Kind::elementwise; }
   Tensor vectorized(const detail::Batched& batched) const final;
+  /// That of `g`: each element of the cotangent comes from the same element of `g`.
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
   /// The kernel for inputs of `dtype` (that of the last input, where they differ).
   virtual detail::TileKernel kernel(DType dtype) const = 0;
   /// As above, for steps that pass vectors on in registers: `accumulated` has a bit for each operand that is in them.

@@ -64,7 +64,7 @@ class Pushforward {
     cotangent_ = variable(zeros(recording.output.shape(), recording.output.dtype()));
     pulled_ = gradients(recording.output, recording.inputs, cotangent_, true, true);
   }
-  Tensor operator()(const std::vector<Tensor>& tangents, bool create_graph) const {
+  Tensor operator()(const std::vector<Tensor>& tangents, bool create_graph, bool sparse = false) const {
     const Tensor& output = recording_.output;
     std::vector<Tensor> outputs, cotangents;
     for (std::size_t i = 0; i < pulled_.size(); ++i) {
@@ -74,7 +74,7 @@ class Pushforward {
     }
     if (outputs.empty()) return zeros(output.shape(), output.dtype());
     const Tensor tangent =
-        grad(outputs, {cotangent_}, {.cotangents = cotangents, .create_graph = create_graph, .retain_graph = true, .allow_unused = true})[0];
+        grad(outputs, {cotangent_}, {.cotangents = cotangents, .create_graph = create_graph, .retain_graph = true, .allow_unused = true, .sparse_cotangents = sparse})[0];
     return tangent.defined() ? tangent : zeros(output.shape(), output.dtype());
   }
 
@@ -120,11 +120,11 @@ Tensor jacobian(const UnaryFunction& f, const Tensor& x) {
   const Shape shape = joined(y.shape(), x.shape());
   if (y.size() == 0 || x.size() == 0 || !y.requires_grad()) return zeros(shape, y.dtype());
   if (y.size() <= x.size()) {
-    const auto row = [&](const Tensor& unit, bool create_graph) { return gradients(y, recording.inputs, unit, create_graph, true)[0]; };
+    const auto row = [&](const Tensor& unit, bool create_graph) { return gradients(y, recording.inputs, unit, create_graph, true, true)[0]; };
     return reshape(of_units(y, recording.differentiable, row), shape);
   }
   const Pushforward push(recording);
-  const Tensor columns = of_units(x, recording.differentiable, [&](const Tensor& unit, bool create_graph) { return push({unit}, create_graph); });
+  const Tensor columns = of_units(x, recording.differentiable, [&](const Tensor& unit, bool create_graph) { return push({unit}, create_graph, true); });
   return reshape(moveaxis(reshape(columns, {x.size(), y.size()}), 0, 1), shape);
 }
 

@@ -87,7 +87,7 @@ TEST(GeneratedCode, EveryOpItKnowsForEveryKindOfOperand) {
   using Op = std::function<Tensor(const Tensor&, const Tensor&)>;
   const std::vector<Op> ops{[](const Tensor& a, const Tensor& b) { return a + b; },       [](const Tensor& a, const Tensor& b) { return a - b; },
                             [](const Tensor& a, const Tensor& b) { return a * b; },       [](const Tensor& a, const Tensor& b) { return a / b; },
-                            [](const Tensor& a, const Tensor& b) { return detail::scale(a, b); }, [](const Tensor& a, const Tensor&) { return -a; },
+                            [](const Tensor& a, const Tensor&) { return -a; },
                             [](const Tensor& a, const Tensor&) { return square(a); },     [](const Tensor& a, const Tensor&) { return sqrt(a); },
                             [](const Tensor& a, const Tensor&) { return relu(a); }};
   for (const DType dtype : {DType::float32, DType::float64})

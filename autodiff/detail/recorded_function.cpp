@@ -3,6 +3,8 @@
 #include <autodiff/detail/recorded_function.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
+#include <autodiff/ops/support.hpp>
+#include <autodiff/replay.hpp>
 #include <stdexcept>
 #include <unordered_set>
 
@@ -60,15 +62,46 @@ RecordedFunction record_function(std::string_view op, const TensorFunction& f, c
   return recording;
 }
 
-std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph, bool retain) {
+std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph, bool retain,
+                              bool sparse_cotangent) {
   std::vector<Tensor> result(inputs.size());
   if (output.requires_grad()) {
-    GradOptions options{.create_graph = create_graph, .retain_graph = retain, .allow_unused = true};
+    GradOptions options{.create_graph = create_graph, .retain_graph = retain, .allow_unused = true, .sparse_cotangents = sparse_cotangent};
     if (cotangent.defined()) options.cotangents = {cotangent};
     result = grad({output}, inputs, options);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!result[i].defined()) result[i] = zeros(inputs[i].shape(), inputs[i].dtype());
+  return result;
+}
+
+Pulled pull_gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph) {
+  Pulled result{std::vector<Tensor>(inputs.size()), std::vector<Support>(inputs.size())};
+  if (output.requires_grad() && !inputs.empty()) {
+    std::uint64_t first = ~std::uint64_t{0};
+    for (const Tensor& input : inputs) first = std::min(first, resolve(input.node())->sequence);
+    Replay replay({output}, first);
+    replay.support_leaves();
+    const GradMode mode(create_graph);
+    const auto at = [&](const Node* node) {
+      return std::find_if(inputs.begin(), inputs.end(), [&](const Tensor& input) { return resolve(input.node()) == node; }) - inputs.begin();
+    };
+    const auto count = static_cast<std::ptrdiff_t>(inputs.size());
+    replay.prune([&](const Node* node) { return at(node) < count; });
+    replay.seed(resolve(output.node()), cotangent.to(output.dtype()), SupportScope::current());
+    replay.run([&](Node* node, const Tensor& g, const Support& support) {
+      if (at(node) == count) return;
+      result.cotangents[static_cast<std::size_t>(at(node))] = g;
+      result.supports[static_cast<std::size_t>(at(node))] = support;
+    });
+    if (!create_graph && !Capturing::active()) {
+      std::vector<Tensor> defined;
+      std::copy_if(result.cotangents.begin(), result.cotangents.end(), std::back_inserter(defined), [](const Tensor& g) { return g.defined(); });
+      replay.finish({}, defined, true);
+    }
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!result.cotangents[i].defined()) result.cotangents[i] = zeros(inputs[i].shape(), inputs[i].dtype());
   return result;
 }
 

@@ -17,6 +17,7 @@ struct Identity : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return i == 0 ? g : Tensor(); }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
   Tensor vectorized(const Batched& batched) const override { return batched.by_leading_axes(); }
 };
 
@@ -44,13 +45,21 @@ RecordedFunction record_function(std::string_view op, const TensorFunction& f, c
 bool reaches_others(const Tensor& output, const std::vector<Tensor>& inputs);
 
 /// With zeros for gradients that do not exist.
-std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph, bool retain);
+std::vector<Tensor> gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph, bool retain,
+                              bool sparse_cotangent = false);
 
 /// Throws std::invalid_argument unless x has the shape of `like`.
 void check_like(std::string_view op, std::string_view what, const Tensor& x, const Tensor& like);
 
-/// Cotangents of the inputs from that of the output, the inputs and the output.
-using Pull = std::function<std::vector<Tensor>(const Tensor& g, const std::vector<Tensor>& inputs, const Tensor& output)>;
+/// Cotangents of the inputs from that of the output, the inputs and the output; where their supports are known, these too.
+struct Pulled {
+  Pulled(std::vector<Tensor> cotangents, std::vector<Support> supports = {}) : cotangents(std::move(cotangents)), supports(std::move(supports)) {}
+  std::vector<Tensor> cotangents;
+  std::vector<Support> supports;
+};
+using Pull = std::function<Pulled(const Tensor& g, const std::vector<Tensor>& inputs, const Tensor& output)>;
+/// As `gradients`, within a rule: from the support of the cotangent that is being pulled back to those of the gradients.
+Pulled pull_gradients(const Tensor& output, const std::vector<Tensor>& inputs, const Tensor& cotangent, bool create_graph);
 /// `forward`, computed untracked, as an op whose inputs' cotangents come from `pull`.
 Tensor record_custom(std::string_view name, const TensorFunction& forward, const std::vector<Tensor>& inputs, Pull pull);
 

@@ -41,8 +41,6 @@ template <>
 struct OpOf<Arithmetic::subtract> : std::type_identity<Subtract> {};
 template <>
 struct OpOf<Arithmetic::multiply> : std::type_identity<Multiply> {};
-template <>
-struct OpOf<Arithmetic::scale> : std::type_identity<Scale> {};
 
 /// Calls f(constant) with the one of `values` that `value` is; `otherwise` if it is none.
 template <auto... values, class V, class F>
@@ -55,9 +53,9 @@ VectorKernel with(V value, const F& f) {
 template <class T>
 VectorKernel find_pair(Arithmetic first, Accumulated in_first, Arithmetic second, Accumulated in_second) {
   using enum Arithmetic;
-  return with<add, subtract, multiply, scale>(first, [&](auto a) {
+  return with<add, subtract, multiply>(first, [&](auto a) {
     return with<0u, 1u, 2u, 3u>(in_first, [&](auto mask_a) {
-      return with<add, subtract, multiply, scale>(second, [&](auto b) {
+      return with<add, subtract, multiply>(second, [&](auto b) {
         return with<1u, 2u>(in_second, [&](auto mask_b) {
           using First = typename OpOf<a()>::type;
           using Second = typename OpOf<b()>::type;
@@ -92,7 +90,7 @@ struct ConstantStep {
 template <class T>
 VectorKernel find_constant(Arithmetic op, bool constant_first, bool in_registers) {
   using enum Arithmetic;
-  return with<add, subtract, multiply, scale>(op, [&](auto o) {
+  return with<add, subtract, multiply>(op, [&](auto o) {
     return with<false, true>(constant_first, [&](auto first) {
       return with<false, true>(in_registers, [&](auto registers) {
         if constexpr (first() && commutes(o())) return VectorKernel{};

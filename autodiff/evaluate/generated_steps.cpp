@@ -244,13 +244,6 @@ class Generator : public Xbyak::CodeGenerator {
       case Arithmetic::subtract: with_second([&](const auto& second) { single ? vsubps(to, first, second) : vsubpd(to, first, second); }); break;
       case Arithmetic::multiply: with_second([&](const auto& second) { single ? vmulps(to, first, second) : vmulpd(to, first, second); }); break;
       case Arithmetic::divide: with_second([&](const auto& second) { single ? vdivps(to, first, second) : vdivpd(to, first, second); }); break;
-      case Arithmetic::scale:
-        compare(mask, first, not_equal);
-        with_second([&](const auto& second) {
-          const Zmm masked = to | mask | T_z;
-          single ? vmulps(masked, first, second) : vmulpd(masked, first, second);
-        });
-        break;
       case Arithmetic::relu:
         compare(mask, first, not_less_equal);
         single ? vmovaps(to | mask | T_z, first) : vmovapd(to | mask | T_z, first);
@@ -262,8 +255,8 @@ class Generator : public Xbyak::CodeGenerator {
     }
     // clang-format on
   }
-  // Comparisons with 0; what is unordered is neither equal nor less.
-  static constexpr std::uint8_t not_equal = 4, not_less_equal = 6;
+  // A comparison with 0; what is unordered is neither equal nor less.
+  static constexpr std::uint8_t not_less_equal = 6;
   void compare(const Opmask& mask, const Zmm& x, std::uint8_t how) { single ? vcmpps(mask, x, zero(), how) : vcmppd(mask, x, zero(), how); }
   void add_to(const Zmm& to, const Zmm& a, const Xbyak::Operand& b) { single ? vaddps(to, a, b) : vaddpd(to, a, b); }
 

@@ -1,6 +1,7 @@
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <stdexcept>
 
@@ -25,6 +26,9 @@ struct Concatenate final : GeneralOp {
     std::vector<Slice> slices(axis, Slice(xt::all()));
     slices.emplace_back(xt::range(starts[i], starts[i] + inputs[i].shape()[axis]));
     return g.slice(slices);
+  }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return g.mask.defined() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<Concatenate>(axis + 1, starts); }
 

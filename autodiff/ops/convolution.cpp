@@ -9,6 +9,7 @@
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <limits>
 #include <stdexcept>
@@ -82,6 +83,10 @@ struct Im2Col final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if constexpr (adds) return record_unfold(g, windows);
     else return record_fold(g, windows, inputs[0].shape(1));
+  }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    if (!g.mask.defined()) return {};
+    return detail::moved(g, y.shape(), [&](const Tensor& t) { return vjp(i, t, inputs, y); });
   }
   /// Images of the batch are images more.
   Tensor vectorized(const detail::Batched& batched) const override {

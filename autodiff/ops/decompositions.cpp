@@ -6,7 +6,7 @@
 #include <autodiff/ops/matrices.hpp>
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <limits>
 
 namespace xgrad {

@@ -60,17 +60,6 @@ Tensor Tensor::to(DType dtype, std::source_location where) const {
   }
 }
 
-Tensor detail::scale(const Tensor& g, const Tensor& d) {
-  // Numbers need no care for zeros, and 1 no work at all.
-  const Known factor = known(*d.node()), cotangent = known(*g.node());
-  if (g.dtype() == d.dtype()) {
-    if (factor == Known::one && broadcast_shapes("scale", g.shape(), d.shape()) == g.shape()) return g;
-    if (cotangent == Known::one && broadcast_shapes("scale", g.shape(), d.shape()) == d.shape()) return d;
-  }
-  if (factor != Known::nothing || cotangent != Known::nothing) return binary<Multiply>(g, d);
-  return binary<Scale>(g, d);
-}
-
 Tensor add(const Operand& a, const Operand& b) { return binary<Add>(a, b); }
 Tensor multiply(const Operand& a, const Operand& b) { return binary<Multiply>(a, b); }
 Tensor divide(const Operand& a, const Operand& b) { return binary<Divide>(a, b); }

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <autodiff/evaluate/math.hpp>
+#include <autodiff/ops/apply.hpp>
+#include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/special.hpp>
+#include <autodiff/ops/support.hpp>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -69,14 +72,7 @@ struct Square : Unary<Square> {
   static constexpr Arithmetic known_as = Arithmetic::square;
   static constexpr bool integral = true;
   static auto kernel(const auto& x) { return x * x; }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 2 * x); }
-};
-
-struct Abs : Unary<Abs> {
-  static constexpr std::string_view title = "abs";
-  static constexpr bool integral = true;
-  static auto kernel(const auto& x) { return xsimd::abs(x); }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, sign(x)); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(2 * g, x); }  // 2x may overflow where g is 0
 };
 
 struct Sign : Unary<Sign> {
@@ -87,6 +83,23 @@ struct Sign : Unary<Sign> {
     return choose(x > T(0), T(1), choose(x < T(0), T(-1), x));  // x itself: 0, or NaN
   }
   static Tensor rule(const Tensor&, const Tensor&, const Tensor&) { return {}; }
+};
+
+/// The sign as the slope of |x|, whose value at 0 is a choice: there it has no derivative, which is NaN.
+struct AbsSlope : Unary<AbsSlope> {
+  static constexpr std::string_view title = "sign";
+  static auto kernel(const auto& x) { return Sign::kernel(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return nan_where(x == 0, g); }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return within(g, inputs[0] == 0, y.dim());
+  }
+};
+
+struct Abs : Unary<Abs> {
+  static constexpr std::string_view title = "abs";
+  static constexpr bool integral = true;
+  static auto kernel(const auto& x) { return xsimd::abs(x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, unary<AbsSlope>(x)); }
 };
 
 struct Sin : Unary<Sin> {
@@ -147,6 +160,9 @@ struct Relu : Unary<Relu> {
   }
   // By y, which a product behind it keeps anyway; x need not be kept.
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return where(y <= 0, 0, g); }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor>, const Tensor& y) const final {
+    return within(g, logical_not(y <= 0), y.dim());
+  }
 };
 
 struct Add : Binary<Add> {
@@ -172,24 +188,11 @@ struct Multiply : Binary<Multiply> {
   static auto kernel(const auto& a, const auto& b) { return a * b; }
   // Of a square both at once: one product rather than two and their sum.
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return scale(g, a.node() == b.node() ? 2 * b : b);
+    return a.node() == b.node() ? scale(2 * g, b) : scale(g, b);
   }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return a.node() == b.node() ? Tensor() : scale(g, a);
   }
-};
-
-/// See scale.hpp. It absorbs by its first argument alone, so its own derivatives are those of a product.
-struct Scale : Binary<Scale> {
-  static constexpr std::string_view title = "scale";
-  static constexpr Arithmetic known_as = Arithmetic::scale;
-  static constexpr bool integral = false;
-  static auto kernel(const auto& g, const auto& d) {
-    using T = std::remove_cvref_t<decltype(g)>;
-    return choose(g == T(0), T(0), g * d);
-  }
-  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& d, const Tensor&) { return scale(g, d); }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor&, const Tensor&) { return scale(g, a); }
 };
 
 struct Divide : Binary<Divide> {
@@ -198,8 +201,7 @@ struct Divide : Binary<Divide> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
-  // The quotient is of b's shape, which may be much smaller. Its factors are not brought to g one after the other: where g is
-  // masked, a second derivative would be infinity times 0.
+  // The quotient is of b's shape, which may be much smaller than that of g.
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, y * (-1 / b)); }
 };
 
@@ -217,30 +219,83 @@ struct Power : Binary<Power> {
     }
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return scale(g, where(b == 0, 0, b * power(a, b - 1)));
+    // At b = 0 it is 0 also for a = 0.
+    const Tensor slope = b * power(a, b - 1);
+    if (!b.requires_grad()) return scale(g, where(b == 0, 0, slope));
+    // Along b it is as steep as the formula says; at (0, 1) that is infinite, which the slope of 0⁰ along its exponent, a choice, hides.
+    const Tensor steep = logical_and(a == 0, b == 1);
+    return scale(g, where(steep, value_at_kink(steep, 1, slope / a), value_at_kink(b == 0, 0, slope)));
   }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) {
     const Tensor slope = y * log(a);
-    return scale(g, where(a == 0, where(b >= 0, 0, slope), slope));
+    return scale(g, value_at_kink(logical_and(a == 0, b >= 0), 0, slope));
+  }
+};
+
+/// √x whose slope at 0 is 0 rather than infinite.
+struct FlatRoot : Unary<FlatRoot> {
+  static constexpr std::string_view title = "sqrt";
+  static auto kernel(const auto& x) { return xsimd::sqrt(x); }
+  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, value_at_kink(y == 0, 0, 0.5 / y)); }
+};
+
+/// sign(x)·|x|ᵖ for a number p, 0 at 0 for all of them: the slope of |x|ᵖ, chosen where there is none.
+struct SignedPower : Binary<SignedPower> {
+  static constexpr std::string_view title = "power";
+  static constexpr bool integral = false;
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& x, const auto& p) { return x == 0 ? x : std::copysign(std::pow(std::abs(x), p), x); }
+  static Tensor rule_a(const Tensor& g, const Tensor& x, const Tensor& p, const Tensor&);
+  static Tensor rule_b(const Tensor&, const Tensor&, const Tensor&, const Tensor&) { return {}; }
+};
+
+/// |x|ᵖ for a number p.
+struct AbsPower : Binary<AbsPower> {
+  static constexpr std::string_view title = "power";
+  static constexpr bool integral = false;
+  static constexpr bool scalar = true;
+  static auto kernel(const auto& x, const auto& p) { return std::pow(std::abs(x), p); }
+  static Tensor rule_a(const Tensor& g, const Tensor& x, const Tensor& p, const Tensor&) { return scale(g, p * binary<SignedPower>(x, p - 1)); }
+  static Tensor rule_b(const Tensor&, const Tensor&, const Tensor&, const Tensor&) { return {}; }
+};
+
+inline Tensor SignedPower::rule_a(const Tensor& g, const Tensor& x, const Tensor& p, const Tensor&) {
+  return scale(g, p * binary<AbsPower>(x, p - 1));
+}
+
+/// The slope of maximum(a, b) with respect to a: 1 where a is greater, ½ at a tie, where it has no derivative, else 0.
+struct TieWeight : Binary<TieWeight> {
+  static constexpr std::string_view title = "maximum";
+  static constexpr bool integral = false;
+  static auto kernel(const auto& a, const auto& b) {
+    using T = std::remove_cvref_t<decltype(a)>;
+    return choose(a > b, T(1), choose(a == b, T(0.5), T(0)));
+  }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return nan_where(a == b, g); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, a, b, y); }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return within(g, inputs[0] == inputs[1], y.dim());
   }
 };
 
 struct Maximum : Binary<Maximum> {
   static constexpr std::string_view title = "maximum";
   static auto kernel(const auto& a, const auto& b) { return choose((a > b) | is_nan(a), a, b); }
-  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return where(a > b, g, where(a == b, 0.5 * g, 0));
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(a, b)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(b, a)); }
+  Support cotangent_support(std::size_t i, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return within(g, inputs[i] >= inputs[1 - i], y.dim());
   }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
 };
 
 struct Minimum : Binary<Minimum> {
   static constexpr std::string_view title = "minimum";
   static auto kernel(const auto& a, const auto& b) { return choose((a < b) | is_nan(a), a, b); }
-  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return where(a < b, g, where(a == b, 0.5 * g, 0));
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(b, a)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(a, b)); }
+  Support cotangent_support(std::size_t i, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return within(g, inputs[i] <= inputs[1 - i], y.dim());
   }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
 };
 
 /// One op, since minimum(maximum(...)) would halve the cotangent at a bound.
@@ -256,8 +311,14 @@ struct Clip : ElementwiseOp {
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
     if (i > 0) return {};
-    return where(inputs[0] < inputs[1], 0, where(inputs[0] > inputs[2], 0, g));
+    return where(is_outside(inputs), 0, g);
   }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
+    return within(g, logical_not(is_outside(inputs)), y.dim());
+  }
+
+ private:
+  static Tensor is_outside(std::span<const Tensor> inputs) { return logical_or(inputs[0] < inputs[1], inputs[0] > inputs[2]); }
 };
 
 template <class T>
@@ -269,6 +330,7 @@ void where_kernel(const void* const* inputs, void* output, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] = condition[i] ? a[i] : b[i];
 }
 
+/// One of two values for each element.
 struct Where : ElementwiseOp {
   static constexpr std::size_t arity = 3;
   static constexpr bool same_type = false;
@@ -282,10 +344,19 @@ struct Where : ElementwiseOp {
     using T = std::remove_cvref_t<decltype(condition)>;
     return choose(condition == T(0), b, a);
   }
-  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const final {
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 0) return {};
     return i == 1 ? where(inputs[0], g, 0) : where(inputs[0], 0, g);
   }
+  Support cotangent_support(std::size_t i, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return within(g, i == 1 ? inputs[0] : logical_not(inputs[0]), y.dim());
+  }
+};
+
+/// See support.hpp.
+struct ValueAtKink final : Where {
+  Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return i == 2 ? g : Tensor(); }
+  Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
 };
 
 template <class From, class To>

@@ -7,6 +7,7 @@
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <cstring>
 #include <stdexcept>
@@ -32,6 +33,9 @@ std::int64_t wrap(std::int64_t index, std::int64_t extent) { return index < 0 ? 
 struct Indexing : GeneralOp {
   explicit Indexing(std::size_t axis) : axis(axis) {}
   bool operator==(const Indexing& other) const { return axis == other.axis; }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return detail::moved(g, y.shape(), [&](const Tensor& t) { return vjp(i, t, inputs, y); });
+  }
   std::size_t axis;
 };
 
@@ -113,6 +117,14 @@ struct TakeAlongAxis final : Indexing {
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     if (i == 1) return {};
     return scatter_add_checked(zeros(inputs[0].shape(), g.dtype()), inputs[1], g, axis);
+  }
+  /// Something is taken of each line, so lines count as they do in `g`.
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    detail::Support result = Indexing::cotangent_support(i, g, inputs, y);
+    if (y.shape(static_cast<std::int64_t>(axis)) == 0) return result;
+    result.axis = static_cast<std::int64_t>(axis);
+    result.lines = detail::along(g, result.axis).mask;
+    return result;
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<TakeAlongAxis>(axis + 1); }
 };

@@ -4,7 +4,7 @@
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/reduction_input.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/shape.hpp>
 
 namespace xgrad {
@@ -35,6 +35,7 @@ struct Sum final : detail::Reduction {
   }
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
   Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<Sum>(batched, *this); }
 
  private:
@@ -69,6 +70,9 @@ struct Extreme final : detail::Reduction {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     const Tensor is_extreme = equal(inputs[0], kept(y));
     return where(is_extreme, kept(g) / sum(is_extreme.to(g.dtype()), Axes(axes), true), 0.0);
+  }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return detail::within(kept(g), equal(inputs[0], kept(y)), inputs[0].dim());
   }
   Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<Extreme>(batched, *this); }
 };
@@ -125,6 +129,7 @@ Tensor arg_extreme(const Tensor& x, std::int64_t axis, bool keepdims) {
 namespace detail {
 
 Tensor Reduction::kept(const Tensor& t) const { return keepdims || axes.empty() ? t : expand_dims(t, Axes(axes)); }
+Support Reduction::kept(const Support& g) const { return g.mask.defined() ? Support{kept(g.mask)} : Support{}; }
 
 Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool keepdims) {
   Shape result;

@@ -15,6 +15,8 @@ struct Reduction : GeneralOp {
 
   /// `t`, of the result's shape, with the reduced axes as extents of 1, so that it broadcasts to the input.
   Tensor kept(const Tensor& t) const;
+  /// Likewise, for a cotangent of the result.
+  Support kept(const Support& g) const;
 
   AxisList axes;  ///< sorted, counted from the front
   bool keepdims;

@@ -3,6 +3,7 @@
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/scan.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/special.hpp>
 #include <autodiff/tape.hpp>
 
@@ -33,6 +34,10 @@ struct CumSum final : GeneralOp {
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return detail::record(detail::interned<CumSum>(axis, !reversed), {&g, 1}, g.shape(), g.dtype());
+  }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    if (!g.mask.defined()) return {};
+    return detail::moved(g, y.shape(), [&](const Tensor& t) { return vjp(i, t, inputs, y); });
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<CumSum>(axis + 1, reversed); }
 

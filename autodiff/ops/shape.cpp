@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/transposed.hpp>
 #include <autodiff/tape.hpp>
 #include <numeric>
@@ -58,6 +59,17 @@ struct Reshape final : ViewOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     return reshape(g, inputs[0].shape());
   }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    if (!g.mask.defined()) return {};
+    const Shape &from = y.shape(), &to = inputs[0].shape();
+    // Rows that count as a whole, or not at all, stay so where leading axes are joined or divided.
+    const bool keeps_rows = !from.empty() && !to.empty() && from.back() == to.back() && from.back() != 0 && g.mask.shape().back() == 1;
+    const auto rows = [&](Shape shape) {
+      if (keeps_rows) shape.back() = 1;
+      return shape;
+    };
+    return {reshape(broadcast_to(g.mask, rows(from)), rows(to))};
+  }
   Tensor vectorized(const detail::Batched& batched) const override { return reshape(batched.input(0), batched.of_all()); }
 };
 
@@ -77,6 +89,9 @@ struct Permute final : ViewOp {
     AxisList inverse(axes.size());
     for (std::size_t i = 0; i < axes.size(); ++i) inverse[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
     return permute(g, std::move(inverse));
+  }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return g.mask.defined() ? detail::Support{vjp(i, g.mask, inputs, y)} : g;
   }
   Tensor vectorized(const detail::Batched& batched) const override {
     AxisList order{0};
@@ -106,6 +121,7 @@ struct BroadcastTo final : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override { return g; }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
   Tensor vectorized(const detail::Batched& batched) const override { return broadcast_to(batched.aligned(0, batched.shape().size()), batched.of_all()); }
 };
 

@@ -2,6 +2,7 @@
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/indexing.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <cstring>
 #include <stdexcept>
@@ -33,6 +34,8 @@ struct Selection {
 /// The same of each element of a batch.
 Selection behind_batch(const Selection& selection, std::int64_t count);
 Tensor embed(const Tensor& g, const Selection& selection);
+/// The support of an embedded cotangent.
+detail::Support embed(const detail::Support& g, const Selection& selection);
 
 struct SliceView final : ViewOp {
   explicit SliceView(Selection selection) : selection(std::move(selection)) {}
@@ -44,6 +47,9 @@ struct SliceView final : ViewOp {
     return true;
   }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
+    return embed(g, selection);
+  }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override {
     return embed(g, selection);
   }
   Tensor vectorized(const detail::Batched& batched) const override {
@@ -70,6 +76,9 @@ struct Embed final : GeneralOp {
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor&) const override {
     return detail::record_view(detail::interned<SliceView>(selection), g, selection.shape);
   }
+  detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
+    return g.mask.defined() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
+  }
   Tensor vectorized(const detail::Batched& batched) const override { return embed(batched.input(0), behind_batch(selection, batched.count())); }
 
   Selection selection;
@@ -77,6 +86,30 @@ struct Embed final : GeneralOp {
 
 Tensor embed(const Tensor& g, const Selection& selection) {
   return detail::record(detail::interned<Embed>(selection), std::span(&g, 1), selection.source, g.dtype());
+}
+
+detail::Support embed(const detail::Support& g, const Selection& selection) {
+  if (g.mask.defined()) return {embed(detail::full_mask(g, selection.shape), selection)};
+  // Along each axis some indices are taken; an axis taken whole needs no extent of its own.
+  Shape shape(selection.source.size(), 1);
+  std::vector<std::vector<bool>> taken(selection.source.size());
+  for (std::size_t axis = 0; axis < taken.size(); ++axis) {
+    taken[axis].assign(static_cast<std::size_t>(selection.source[axis]), false);
+    const auto at = std::find(selection.axes.begin(), selection.axes.end(), static_cast<std::int64_t>(axis));
+    const bool is_range = at != selection.axes.end();
+    const std::size_t of_result = static_cast<std::size_t>(at - selection.axes.begin());
+    const std::int64_t count = is_range ? selection.shape[of_result] : 1, step = is_range ? selection.steps[of_result] : 0;
+    for (std::int64_t i = 0; i < count; ++i) taken[axis][static_cast<std::size_t>(selection.first[axis] + i * step)] = true;
+    if (std::find(taken[axis].begin(), taken[axis].end(), false) != taken[axis].end()) shape[axis] = selection.source[axis];
+    else taken[axis].assign(1, true);
+  }
+  std::vector<char> holds(static_cast<std::size_t>(size_of(shape)), true);
+  for (std::size_t i = 0; i < holds.size(); ++i) {
+    std::size_t rest = i;
+    for (std::size_t axis = shape.size(); axis-- > 0; rest /= static_cast<std::size_t>(shape[axis]))
+      holds[i] = holds[i] && taken[axis][rest % static_cast<std::size_t>(shape[axis])];
+  }
+  return detail::constant_support(shape, holds);
 }
 
 Selection behind_batch(const Selection& selection, std::int64_t count) {

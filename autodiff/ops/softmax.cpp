@@ -8,7 +8,7 @@
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/reduction_input.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <limits>
 
 namespace xgrad {
@@ -47,8 +47,9 @@ struct LogSumExp final : detail::Reduction {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     const Tensor terms = exp(inputs[0] - kept(where(y == -infinity, 0.0, y)).detach());
     const Tensor total = sum(terms, Axes(axes), true);
-    return detail::scale(kept(g), terms / where(total == 0, 1.0, total));
+    return detail::scale(kept(g), terms / where(total == 0, 1.0, total), kept(detail::SupportScope::current()));
   }
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return kept(g); }
   Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<LogSumExp>(batched, *this); }
 };
 
@@ -74,6 +75,10 @@ struct AlongAxis : GeneralOp {
     });
   }
 
+  /// A row counts if any of its elements does.
+  detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override {
+    return detail::along(g, axis);
+  }
 
   std::int64_t axis;  ///< counted from the front
 };
@@ -88,9 +93,10 @@ struct Softmax final : AlongAxis {
     });
   }
 
-  // y·(g - Σ g·y), with what a zero cotangent masks left out: rows of -inf are NaN.
+  // y·(g - Σ g·y). Rows that are left out may be NaN.
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
-    return detail::scale(g - sum(detail::scale(g, y), axis, true), y);
+    const detail::Support rows = detail::along(detail::SupportScope::current(), axis);
+    return detail::scale(g - sum(detail::scale(g, y, rows), axis, true), y, rows);
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<Softmax>(axis + 1); }
 };
@@ -105,9 +111,9 @@ struct LogSoftmax final : AlongAxis {
     });
   }
 
-  // g - eʸ·Σ g, of a zero cotangent zero also where y is NaN.
+  // g - eʸ·Σ g
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor>, const Tensor& y) const override {
-    return g - detail::scale(sum(g, axis, true), exp(y));
+    return g - detail::scale(sum(g, axis, true), exp(y), detail::along(detail::SupportScope::current(), axis));
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<LogSoftmax>(axis + 1); }
 };

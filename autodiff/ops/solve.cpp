@@ -6,7 +6,7 @@
 #include <autodiff/ops/matrices.hpp>
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/statistics.hpp>
 #include <cmath>
 #include <limits>

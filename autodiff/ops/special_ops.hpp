@@ -3,7 +3,7 @@
 
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/special.hpp>
 #include <cmath>
 #include <limits>

@@ -5,6 +5,7 @@
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/statistics.hpp>
 #include <autodiff/ops/special.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
 #include <limits>
@@ -20,9 +21,6 @@ double count_of(const Tensor& x, const AxisList& axes) {
 }
 
 Tensor floating(const Tensor& x) { return is_floating(x.dtype()) ? x : x.to(DType::float64); }
-
-/// √x for x >= 0 whose derivatives at 0 are 0 rather than infinite.
-Tensor flat_root(const Tensor& x) { return where(x == 0, zeros({}, x.dtype()), sqrt(x)); }
 
 }  // namespace
 
@@ -54,22 +52,20 @@ Tensor var(const Located& x, const Axes& axes, double ddof, bool keepdims) {
 
 Tensor stddev(const Located& x, const Axes& axes, double ddof, bool keepdims) {
   detail::check_defined("stddev", x);
-  return flat_root(var(x, axes, ddof, keepdims));
+  const Tensor variance = var(x, axes, ddof, keepdims);
+  return count_of(x, axes.normalize("stddev", x.shape())) == 1 ? variance : detail::flat_root(variance);  // of one element both are 0
 }
 
 Tensor norm(const Located& x, double p, const Axes& axes, bool keepdims) {
   detail::check_defined("norm", x);
   if (std::isnan(p)) throw std::invalid_argument("norm: the order is NaN");
   const Tensor input = floating(x);
-  if (p == 2) return flat_root(sum(square(input), axes, keepdims));
+  if (p == 2) return detail::flat_root(sum(square(input), axes, keepdims));
   if (p == 1) return sum(abs(input), axes, keepdims);
   if (p == std::numeric_limits<double>::infinity()) return max(abs(input), axes, keepdims);
   if (p == -std::numeric_limits<double>::infinity()) return min(abs(input), axes, keepdims);
   if (p == 0) return sum(input != 0, axes, keepdims).to(input.dtype());
-  // What is 0 adds nothing, and |x|ᵖ may be infinitely steep there.
-  const Tensor is_zero = p > 0 ? input == 0 : Tensor(false);
-  const Tensor total = sum(where(is_zero, 0, power(where(is_zero, 1, abs(input)), p)), axes, keepdims);
-  return where(total == 0, zeros({}, input.dtype()), power(total, 1 / p));
+  return detail::abs_power(sum(detail::abs_power(input, p), axes, keepdims), 1 / p);
 }
 
 Tensor any(const Located& x, const Axes& axes, bool keepdims) {

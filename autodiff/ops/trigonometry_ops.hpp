@@ -3,7 +3,7 @@
 
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
-#include <autodiff/ops/scale.hpp>
+#include <autodiff/ops/support.hpp>
 #include <autodiff/ops/special.hpp>
 #include <cmath>
 #include <numbers>
@@ -51,7 +51,7 @@ struct ArcTan2 : Binary<ArcTan2> {
   /// x / (a² + b²), 0 at the origin.
   static Tensor over_square(const Tensor& x, const Tensor& a, const Tensor& b) {
     const Tensor square_sum = square(a) + square(b);
-    return where(square_sum == 0, 0, x / square_sum);
+    return value_at_kink(square_sum == 0, 0, x / square_sum);
   }
 };
 
@@ -60,7 +60,7 @@ struct Hypot : Binary<Hypot> {
   static constexpr bool integral = false;
   static constexpr bool scalar = true;
   static auto kernel(const auto& a, const auto& b) { return std::hypot(a, b); }
-  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor&, const Tensor& y) { return scale(g, where(y == 0, 0, a / y)); }
+  static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor&, const Tensor& y) { return scale(g, value_at_kink(y == 0, 0, a / y)); }
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return rule_a(g, b, b, y); }
 };
 
