@@ -2,7 +2,7 @@
 #include <autodiff/detail/recorded_function.hpp>
 #include <autodiff/implicit.hpp>
 #include <autodiff/ops/elementwise.hpp>
-#include <autodiff/ops/matrices.hpp>
+#include <autodiff/ops/lu.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <stdexcept>
 

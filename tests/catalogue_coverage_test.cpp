@@ -79,6 +79,7 @@ std::string_view name_of(Convention convention) {
   switch (convention) {
     case everyone: return "everyone's";
     case numpy: return "NumPy's";
+    case scipy: return "SciPy's";
     case pytorch: return "PyTorch's";
     case jax: return "JAX's";
     case ours: return "ours";

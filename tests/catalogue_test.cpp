@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <tests/catalogue/catalogue.hpp>
+#include <tests/support/throws.hpp>
 
 using namespace xgrad;
 using namespace xgrad::catalogue;
@@ -250,7 +251,12 @@ TEST_P(EveryOp, KeepsItsConventionsAtEdges) {
       SCOPED_TRACE(edge.what + " in " + std::string(name_of(dtype)));
       std::vector<Tensor> inputs;
       for (const Plain& input : edge.inputs) inputs.push_back(tensor(input, dtype).set_requires_grad());
-      const Tensor output = edge.apply ? edge.apply(inputs) : row.apply(inputs);
+      const auto apply = [&] { return edge.apply ? edge.apply(inputs) : row.apply(inputs); };
+      if (!edge.error.empty()) {
+        EXPECT_TRUE(test::throws<std::domain_error>([&] { apply().evaluate(); }, {edge.error}));
+        continue;
+      }
+      const Tensor output = apply();
       const double precision = dtype == DType::float64 ? 1e-14 : 1e-6;
       EXPECT_TRUE(close(plain(output), edge.value, precision, 0));
       if (edge.gradients.empty()) continue;

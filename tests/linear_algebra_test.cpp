@@ -96,10 +96,6 @@ TEST(Svd, OfEqualValuesHasTheGradientOfWhatTurnsWithBoth) {
     sum(m * matmul(u, vh)).backward();
     expect_same(a.grad(), 0.5 * (m - matmul(matmul(q, turned(m)), q)), 1e-10);
   }
-  Tensor zero = zeros({2, 3}, DType::float64).set_requires_grad();
-  const auto [u, s, vh] = svd(zero);
-  (sum(u) + sum(s) + sum(vh)).backward();
-  for (const double g : values(zero.grad())) EXPECT_TRUE(std::isfinite(g));
 }
 
 TEST(Det, HasAGradientAtSingularMatrices) {
@@ -107,7 +103,6 @@ TEST(Det, HasAGradientAtSingularMatrices) {
     const Tensor a = matmul(random({3, rank}, 14), random({rank, 3}, 15)).evaluate();
     EXPECT_TRUE(gradcheck([](const std::vector<Tensor>& x) { return det(x[0]); }, {a})) << "rank " << rank;
   }
-  EXPECT_TRUE(throws<std::domain_error>([] { hessian([](const Tensor& x) { return det(x); }, ones({2, 2}, DType::float64)); }, {"det", "singular"}));
 }
 
 TEST(Pinv, OfALowRankMatrixIsMooreAndPenroses) {

@@ -17,6 +17,7 @@ class Batched {
       : op_(std::move(op)), inputs_(std::move(inputs)), mapped_(std::move(mapped)), count_(count), shape_(std::move(shape)), dtype_(dtype) {}
 
   std::size_t size() const { return inputs_.size(); }
+  const std::shared_ptr<const Op>& op() const { return op_; }
   std::int64_t count() const { return count_; }
   /// Of an element's result.
   const Shape& shape() const { return shape_; }

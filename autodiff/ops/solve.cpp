@@ -3,11 +3,8 @@
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/linalg.hpp>
-#include <autodiff/ops/matrices.hpp>
-#include <autodiff/ops/rearrange.hpp>
+#include <autodiff/ops/lu.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/ops/support.hpp>
-#include <autodiff/ops/statistics.hpp>
 #include <cmath>
 #include <limits>
 
@@ -18,46 +15,38 @@ using namespace detail;
 
 Tensor turned(const Tensor& x) { return matrix_transpose(x); }
 
-/// Calls f(i, factors, pivots, info) for the factors of each matrix.
-template <class T, class F>
-void for_each_lu(const Array& input, const F& f) {
-  const std::int64_t n = input.shape->back(), count = batches(*input.shape);
-  const Contiguous<T> a(input);
-  Columns<T> matrix(n, n);
-  std::vector<int> pivots;
-  for (std::int64_t i = 0; i < count; ++i) {
-    matrix.read(a.data() + i * n * n);
-    const int info = lu(n, matrix.data(), pivots);
-    f(i, matrix, pivots, info);
-  }
-}
-
 /// Inputs: matrices and right-hand sides of one batch shape.
 struct Solve final : GeneralOp {
   /// For `caller`, which errors name.
-  explicit Solve(std::string_view caller) : caller(caller) {}
-  bool operator==(const Solve& other) const { return caller == other.caller; }
+  Solve(std::string_view caller, Sides kind) : caller(caller), kind(kind) {}
+  bool operator==(const Solve& other) const { return caller == other.caller && kind == other.kind; }
   std::string_view name() const override { return "solve"; }
   void evaluate(std::span<const Array> inputs, const Array& output) const override {
     const std::int64_t n = inputs[0].shape->back(), columns = output.shape->back(), count = batches(*output.shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
       const Contiguous<T> b(inputs[1]);
-      Columns<T> sides(n, columns);
-      for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int info) {
-        if (info != 0) refuse_matrix(caller, "is singular", i, count);
-        sides.read(b.data() + i * n * columns);
-        lu_solve(n, columns, factors.data(), pivots, sides.data(), false);
-        sides.write(output.as<T>() + i * n * columns);
+      for_each_lu<T>(caller, inputs[0], columns, [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, bool singular, Columns<T>& x) {
+        const T* const from = b.data() + i * n * columns;
+        T* const to = output.as<T>() + i * n * columns;
+        if (kind == Sides::may_be_zeros && std::all_of(from, from + n * columns, [](T value) { return value == 0; })) {
+          std::fill_n(to, n * columns, T(0));
+          return;
+        }
+        if (singular) refuse_matrix(caller, "is singular", i, count);
+        x.read(from);
+        lu_solve(n, columns, factors.data(), pivots, x.data(), false);
+        x.write(to);
       });
     });
   }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& x) const override {
-    const Tensor back = solve_for(caller, turned(inputs[0]), g);
+    const Tensor back = solve_for(caller, turned(inputs[0]), g, kind);
     return i == 1 ? back : -matmul(back, turned(x));
   }
   Tensor vectorized(const Batched& batched) const override { return solve_batch(batched); }
   std::string_view caller;
+  Sides kind;
 };
 
 struct Inverse final : GeneralOp {
@@ -69,9 +58,8 @@ struct Inverse final : GeneralOp {
     const std::int64_t n = output.shape->back(), count = batches(*output.shape);
     if (output.size == 0) return;
     with_floating(output.dtype, [&]<class T>(T) {
-      Columns<T> inverse(n, n);
-      for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int info) {
-        if (info != 0) refuse_matrix(caller, "is singular", i, count);
+      for_each_lu<T>(caller, inputs[0], n, [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, bool singular, Columns<T>& inverse) {
+        if (singular) refuse_matrix(caller, "is singular", i, count);
         std::fill(inverse.values.begin(), inverse.values.end(), T(0));
         for (std::int64_t k = 0; k < n; ++k) inverse.data()[k * n + k] = 1;
         lu_solve(n, n, factors.data(), pivots, inverse.data(), false);
@@ -88,74 +76,6 @@ struct Inverse final : GeneralOp {
 
 Tensor inverse(std::string_view caller, const Tensor& a) { return checked_now(record(interned<Inverse>(caller), {&a, 1}, a.shape(), a.dtype())); }
 
-Tensor column_and_row(const Tensor& g) { return expand_dims(expand_dims(g, -1), -1); }
-
-/// The matrix of cofactors, det A · A⁻ᵀ, which singular matrices have too: det U det V · U diag(Π of the other values) Vᵀ.
-struct Cofactors final : GeneralOp {
-  std::string_view name() const override { return "det"; }
-  void evaluate(std::span<const Array> inputs, const Array& output) const override {
-    const std::int64_t n = output.shape->back();
-    if (output.size == 0) return;
-    with_floating(output.dtype, [&]<class T>(T) {
-      std::vector<int> pivots;
-      const auto sign_of = [&](Columns<T> orthogonal) {
-        lu(n, orthogonal.data(), pivots);
-        T sign = 1;
-        for (std::int64_t i = 0; i < n; ++i)
-          if ((orthogonal.data()[i * n + i] < 0) != (pivots[static_cast<std::size_t>(i)] != i + 1)) sign = -sign;
-        return sign;
-      };
-      for_each_svd<T>("det", inputs[0], [&](std::int64_t i, const Columns<T>& u, const std::vector<T>& s, const Columns<T>& vt) {
-        T* const to = output.as<T>() + i * n * n;
-        std::fill_n(to, n * n, T(0));
-        const T sign = sign_of(u) * sign_of(vt);
-        for (std::int64_t r = 0; r < n; ++r) {
-          T others = sign;
-          for (std::int64_t k = 0; k < n; ++k)
-            if (k != r) others *= s[static_cast<std::size_t>(k)];
-          for (std::int64_t row = 0; row < n; ++row)
-            for (std::int64_t column = 0; column < n; ++column)
-              to[row * n + column] += others * u.values[static_cast<std::size_t>(r * n + row)] * vt.values[static_cast<std::size_t>(column * n + r)];
-        }
-      });
-    });
-  }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& c) const override {
-    const Tensor weight = column_and_row(sum(g * c, {-2, -1})) * eye(c.shape(-1), c.dtype());
-    return matmul(weight - matmul(c, turned(g)), turned(inverse("det", inputs[0])));
-  }
-  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
-};
-
-enum class Determinant : std::uint8_t { value, sign, logarithm };
-
-template <Determinant which>
-struct Det final : GeneralOp {
-  std::string_view name() const override { return which == Determinant::value ? "det" : "slogdet"; }
-  void evaluate(std::span<const Array> inputs, const Array& output) const override {
-    const std::int64_t n = inputs[0].shape->back();
-    with_floating(output.dtype, [&]<class T>(T) {
-      for_each_lu<T>(inputs[0], [&](std::int64_t i, Columns<T>& factors, const std::vector<int>& pivots, int) {
-        T value = 1, sign = 1, logarithm = 0;
-        for (std::int64_t k = 0; k < n; ++k) {
-          const T pivot = factors.data()[k * n + k];
-          if (pivots[static_cast<std::size_t>(k)] != k + 1) value = -value, sign = -sign;
-          value *= pivot;
-          sign *= static_cast<T>((pivot > 0) - (pivot < 0));
-          logarithm += std::log(std::abs(pivot));
-        }
-        output.as<T>()[i] = which == Determinant::value ? value : which == Determinant::sign ? sign : logarithm;
-      });
-    });
-  }
-  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
-    if constexpr (which == Determinant::sign) return {};
-    else if constexpr (which == Determinant::value) return scale(column_and_row(g), record(shared_op<Cofactors>(), {&inputs[0], 1}, inputs[0].shape(), inputs[0].dtype()));
-    else return scale(column_and_row(g), turned(inverse("slogdet", inputs[0])));
-  }
-  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
-};
-
 /// Rule: G. Golub and V. Pereyra (1973).
 struct PseudoInverse final : GeneralOp {
   explicit PseudoInverse(double rcond) : rcond(rcond) {}
@@ -168,13 +88,12 @@ struct PseudoInverse final : GeneralOp {
     with_floating(output.dtype, [&]<class T>(T) {
       const T relative = rcond >= 0 ? static_cast<T>(rcond) : static_cast<T>(std::max(m, n)) * std::numeric_limits<T>::epsilon();
       for_each_svd<T>("pinv", inputs[0], [&](std::int64_t i, const Columns<T>& u, const std::vector<T>& s, const Columns<T>& vt) {
-        T* const to = output.as<T>() + i * m * n;
-        std::fill_n(to, m * n, T(0));
-        for (std::int64_t r = 0; r < k && s[static_cast<std::size_t>(r)] > relative * s[0]; ++r)
-          for (std::int64_t row = 0; row < n; ++row) {
-            const T factor = vt.values[static_cast<std::size_t>(row * k + r)] / s[static_cast<std::size_t>(r)];
-            for (std::int64_t column = 0; column < m; ++column) to[row * m + column] += factor * u.values[static_cast<std::size_t>(r * m + column)];
-          }
+        std::int64_t rank = 0;
+        while (rank < k && s[static_cast<std::size_t>(rank)] > relative * s[0]) ++rank;
+        std::vector<T> v = vt.values;  // row-major
+        for (std::int64_t row = 0; row < n; ++row)
+          for (std::int64_t r = 0; r < rank; ++r) v[static_cast<std::size_t>(row * k + r)] /= s[static_cast<std::size_t>(r)];
+        gemm(n, m, rank, {v.data(), k, false}, {u.values.data(), m, false}, output.as<T>() + i * m * n);
       });
     });
   }
@@ -188,30 +107,95 @@ struct PseudoInverse final : GeneralOp {
   double rcond;
 };
 
-/// Columns of A that depend on the others, up to rounding, leave a 0 on R's diagonal, up to rounding.
-void check_rank(const Tensor& r, std::int64_t longest) {
-  if ((Tracing::active() && !Capturing::active()) || r.size() == 0) return;
-  const double epsilon = r.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
-  const Tensor sizes = abs(diagonal(r.detach(), 0, -2, -1)), bound = max(sizes, -1, true) * (epsilon * static_cast<double>(longest));
-  const Tensor deficient = reshape(any(sizes <= bound, -1), {-1});
-  const bool* values = deficient.data<bool>();
-  for (std::int64_t i = 0; i < deficient.size(); ++i)
-    if (values[i]) refuse_matrix("lstsq", "has not full rank", i, deficient.size());
-}
+/// e^A by scaling, Padé's approximation of degree 8 and squaring (N. Higham, "The scaling and squaring method for the matrix exponential
+/// revisited", 2005).
+struct Expm final : GeneralOp {
+  /// A matrix that is not finite is an error if `strict`, else its exponential is NaN.
+  explicit Expm(bool strict) : strict(strict) {}
+  bool operator==(const Expm& other) const { return strict == other.strict; }
+  std::string_view name() const override { return "expm"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const std::int64_t n = output.shape->back(), count = batches(*output.shape);
+    if (output.size == 0) return;
+    with_floating(output.dtype, [&]<class T>(T) {
+      const Contiguous<T> a(inputs[0]);
+      for_each_matrix(count, 16 * cube(n), [&] {
+        return [&](std::int64_t i) {
+          if (strict) check_finite("expm", a.data() + i * n * n, n, n, i, count);
+          exponential(n, a.data() + i * n * n, output.as<T>() + i * n * n);
+        };
+      });
+    });
+  }
+  /// The derivative for a matrix E is a block of the exponential of [[A, E], [0, A]] (R. Mathias, 1996).
+  Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
+    const Tensor at = turned(inputs[0]);
+    const std::int64_t n = at.shape(-1);
+    if (at.size() == 0) return at;
+    // It is linear in E, which must not be large beside A, since that decides how often the block is halved.
+    const auto norm = [](const Tensor& x) { return max(sum(abs(x.detach()), -1), -1); };
+    const Tensor factor = expand_dims(expand_dims(minimum(1, maximum(norm(at), 1) / norm(g)), -1), -1);
+    const Tensor above = concatenate({at, g * factor}, -1), below = concatenate({zeros_like(at), at}, -1);
+    const Tensor block = concatenate({above, below}, -2);
+    const Tensor exponential = record(interned<Expm>(false), {&block, 1}, block.shape(), block.dtype());
+    return exponential.slice(xt::ellipsis(), xt::range(std::int64_t{0}, n), xt::range(n, 2 * n)) / factor;
+  }
+  Tensor vectorized(const Batched& batched) const override { return checked_now(batched.by_leading_axes()); }
+  bool strict;
 
-template <Determinant which>
-Tensor determinant(const Tensor& a) {
-  return record(shared_op<Det<which>>(), {&a, 1}, batch_shape(a.shape()), a.dtype());
-}
+ private:
+  template <class T>
+  static void exponential(std::int64_t n, const T* a, T* to) {
+    const auto size = static_cast<std::size_t>(n * n);
+    T norm = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      T row = 0;
+      for (std::int64_t j = 0; j < n; ++j) row += std::abs(a[i * n + j]);
+      norm = row <= norm ? norm : row;  // a NaN stays
+    }
+    if (!std::isfinite(norm)) {
+      std::fill_n(to, size, std::numeric_limits<T>::quiet_NaN());
+      return;
+    }
+    // Halved until its norm is below 1/2, where the approximation is exact to the last digit.
+    const int halvings = norm > T(0.5) ? std::ilogb(norm) + 2 : 0;
+    const auto product = [&](const std::vector<T>& x, const std::vector<T>& y) {
+      std::vector<T> result(size);
+      gemm(n, n, n, {x.data(), n, false}, {y.data(), n, false}, result.data());
+      return result;
+    };
+    std::vector<T> x(a, a + size);
+    for (T& value : x) value = std::ldexp(value, -halvings);
+    const std::vector<T> x2 = product(x, x), x4 = product(x2, x2), x6 = product(x4, x2), x8 = product(x4, x4);
+    constexpr int degree = 8;
+    double c[degree + 1] = {1};
+    for (int k = 1; k <= degree; ++k) c[k] = c[k - 1] * (degree - k + 1) / (k * (2.0 * degree - k + 1));
+    std::vector<T> even(size), odd(size);
+    for (std::size_t at = 0; at < size; ++at) {
+      const T one = at % static_cast<std::size_t>(n + 1) == 0 ? T(1) : T(0);
+      even[at] = one + static_cast<T>(c[2]) * x2[at] + static_cast<T>(c[4]) * x4[at] + static_cast<T>(c[6]) * x6[at] + static_cast<T>(c[8]) * x8[at];
+      odd[at] = static_cast<T>(c[1]) * one + static_cast<T>(c[3]) * x2[at] + static_cast<T>(c[5]) * x4[at] + static_cast<T>(c[7]) * x6[at];
+    }
+    odd = product(x, odd);
+    // Polynomials of one matrix commute, so what LAPACK takes for their transposes gives the transpose of the quotient.
+    std::vector<T> difference(size), result(size);
+    for (std::size_t at = 0; at < size; ++at) difference[at] = even[at] - odd[at], result[at] = even[at] + odd[at];
+    std::vector<int> pivots;
+    lu(n, difference.data(), pivots);
+    lu_solve(n, n, difference.data(), pivots, result.data(), false);
+    for (int k = 0; k < halvings; ++k) result = product(result, result);
+    std::copy(result.begin(), result.end(), to);
+  }
+};
 
 }  // namespace
 
 Tensor solve(const Located& a, const Located& b) { return solve_for("solve", a, b); }
 
-Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b) {
+Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b, Sides kind) {
   check_defined(op, b);
   const Tensor left = matrices(op, a, true);
-  if (b.dim() == 1) return squeeze(solve_for(op, left, expand_dims(b, -1)), -1);
+  if (b.dim() == 1) return squeeze(solve_for(op, left, expand_dims(b, -1), kind), -1);
   const Tensor right = matrices(op, b);
   const DType dtype = promote(left.dtype(), right.dtype());
   if (right.shape(-2) != left.shape(-1))
@@ -219,7 +203,7 @@ Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b) 
   const Shape batch = broadcast_shapes(op, batch_shape(left.shape()), batch_shape(right.shape()));
   const std::int64_t n = left.shape(-1), columns = right.shape(-1);
   Tensor inputs[] = {broadcast_to(left.to(dtype), with_matrix(batch, n, n)), broadcast_to(right.to(dtype), with_matrix(batch, n, columns))};
-  return checked_now(record_moved(interned<Solve>(op), inputs, with_matrix(batch, n, columns), dtype));
+  return checked_now(record_moved(interned<Solve>(op, kind), inputs, with_matrix(batch, n, columns), dtype));
 }
 
 Tensor inv(const Located& a) {
@@ -239,20 +223,11 @@ Tensor lstsq(const Located& a, const Located& b) {
   if (b.dim() < 2 || b.shape(-2) != input.shape(-2))
     throw std::invalid_argument("lstsq: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   if (input.shape(-2) >= input.shape(-1)) {
-    const auto [q, r] = qr(input);
-    check_rank(r, input.shape(-2));
-    return triangular_solve_for("lstsq", r, matmul(turned(q), b), {.lower = false});
+    const auto [q, r] = qr_for("lstsq", input);
+    return triangular_solve_for("lstsq", r, matmul(turned(q), b), {.lower = false}, input.shape(-2));
   }
-  const auto [q, r] = qr(turned(input));
-  check_rank(r, input.shape(-1));
-  return matmul(q, triangular_solve_for("lstsq", r, b, {.lower = false, .transposed = true}));
-}
-
-Tensor det(const Located& a) { return determinant<Determinant::value>(matrices("det", a, true)); }
-
-std::pair<Tensor, Tensor> slogdet(const Located& a) {
-  const Tensor input = matrices("slogdet", a, true);
-  return {determinant<Determinant::sign>(input), determinant<Determinant::logarithm>(input)};
+  const auto [q, r] = qr_for("lstsq", turned(input));
+  return matmul(q, triangular_solve_for("lstsq", r, b, {.lower = false, .transposed = true}, input.shape(-1)));
 }
 
 Tensor matrix_power(const Located& a, std::int64_t n) {
@@ -269,23 +244,7 @@ Tensor matrix_power(const Located& a, std::int64_t n) {
 
 Tensor expm(const Located& a) {
   const Tensor input = matrices("expm", a, true);
-  const std::int64_t n = input.shape(-1);
-  if (input.size() == 0) return input;
-  // Halved until its norm is below 1/2, where Padé's approximation of degree 8 is exact to the last digit.
-  const double norm = no_grad([&] { return max(sum(abs(input), -1)).item(); });
-  const int halvings = std::isfinite(norm) && norm > 0.5 ? static_cast<int>(std::ceil(std::log2(norm / 0.5))) : 0;
-  const Tensor x = input * std::exp2(-halvings);
-  constexpr int degree = 8;
-  double coefficient = 1;
-  Tensor power, even = eye(n, input.dtype()), odd = zeros({n, n}, input.dtype());
-  for (int k = 1; k <= degree; ++k) {
-    coefficient *= static_cast<double>(degree - k + 1) / (k * (2.0 * degree - k + 1));
-    power = k == 1 ? x : matmul(power, x);
-    (k % 2 ? odd : even) = (k % 2 ? odd : even) + coefficient * power;
-  }
-  Tensor result = solve(even - odd, even + odd);
-  for (int k = 0; k < halvings; ++k) result = matmul(result, result);
-  return result;
+  return checked_now(record(interned<Expm>(true), {&input, 1}, input.shape(), input.dtype()));
 }
 
 }  // namespace xgrad

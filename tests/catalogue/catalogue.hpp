@@ -23,7 +23,7 @@ struct Domain {
 };
 
 /// Whose value and gradient an edge has. `everyone`: NumPy, PyTorch and JAX agree, as far as they know the function.
-enum class Convention : std::uint8_t { everyone, numpy, pytorch, jax, ours };
+enum class Convention : std::uint8_t { everyone, numpy, scipy, pytorch, jax, ours };
 using enum Convention;
 
 /// A point with a convention of its own, and what is expected there.
@@ -37,6 +37,7 @@ struct Edge {
   std::vector<double> cotangent = {};  ///< of the output; ones unless given
   std::vector<double> second = {};     ///< the gradient of the sum of the first input's gradient
   TensorFunction apply = {};           ///< the row's unless given
+  std::string error = {};              ///< what the message of a std::domain_error holds, where there is no value
 };
 
 struct Row {

@@ -239,6 +239,34 @@ std::vector<Row> linear_algebra_rows() {
                    [](Inputs x) { return slogdet(x[0]).second; }});
   edge("pinv", {"of zeros is zeros", numpy, {{{1, 2}, {0, 0}}}, {{2, 1}, {0, 0}}});
   edge("matrixPower", {"to the 0 is the identity", everyone, {of_rank_one}, identity, {{0, 0, 0, 0}}, {}, {}, [](Inputs x) { return matrix_power(x[0], 0); }});
+  edge("det", {"of a singular matrix has the Hessian of cofactors", jax, {of_rank_one}, {{}, {0}}, {{4, -2, -2, 1}}, {}, {1, -1, -1, 1}, [](Inputs x) { return det(x[0]); }});
+  edge("slogdet", {"of a singular matrix has no gradient, which is an error", ours, {of_rank_one}, {}, {}, {}, {},
+                   [](Inputs x) { return grad([](const Tensor& a) { return slogdet(a).second; })(x[0]); }, "slogdet: the matrix is singular"});
+  edge("qr", {"of columns that depend on each other has no gradient, which is an error", ours, {of_rank_one}, {}, {}, {}, {},
+              [](Inputs x) { return grad([](const Tensor& a) { return sum(qr(a).second); })(x[0]); }, "qr: the matrix has not full rank"});
+  const std::string of_both = "of equal values has no gradient where both vectors and values are used: NaN";
+  edge("eigh", {of_both, everyone, {identity}, identity, {}, {}, {}, [](Inputs x) { const auto [w, v] = eigh(x[0]); return matmul(v * expand_dims(w, -2), matrix_transpose(v)); }});
+  edge("svd", {of_both, everyone, {identity}, identity, {}, {}, {}, [](Inputs x) { const auto [u, s, vh] = svd(x[0]); return matmul(u * expand_dims(s, -2), vh); }});
+  // What is left of a pivot of these are rounding errors.
+  const Plain rounding{{3, 3}, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}}, half_definite{{2, 2}, {0.01, 0.03, 0.03, 0.09}};
+  const std::string singular = "a matrix that is singular up to rounding is singular";
+  edge("inv", {singular, ours, {rounding}, {}, {}, {}, {}, [](Inputs x) { return inv(x[0]); }, "inv: the matrix is singular"});
+  edge("solve", {singular, ours, {rounding, {{3, 1}, {1, 2, 3}}}, {}, {}, {}, {}, [](Inputs x) { return solve(x[0], x[1]); }, "solve: the matrix is singular"});
+  edge("matrixPowerOfTheInverse", {singular, ours, {rounding}, {}, {}, {}, {}, [](Inputs x) { return matrix_power(x[0], -1); }, "matrix_power: the matrix is singular"});
+  edge("cholesky", {"a matrix that is singular up to rounding is not positive definite", ours, {half_definite}, {}, {}, {}, {}, [](Inputs x) { return cholesky(x[0]); },
+                    "cholesky: the matrix is not positive definite"});
+  edge("lstsq", {"without full rank, up to rounding, is an error", ours, {{{3, 2}, {1, 2, 2, 4, 3, 6}}, {{3, 1}, {1, 2, 2}}}, {}, {}, {}, {}, {}, "lstsq: the matrix has not full rank"});
+  edge("matrixPower", {"of a matrix that is not finite is that of products", numpy, {{{2, 2}, {std::nan(""), 0, 0, 1}}},
+                       {{2, 2}, {std::nan(""), std::nan(""), std::nan(""), 1}}, {}, {}, {}, [](Inputs x) { return matrix_power(x[0], 2); }});
+  for (Row& row : rows) {
+    if (row.name == "matrixPower") continue;
+    for (const double value : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      std::vector<Plain> inputs{{{2, 2}, {1, 0, value, 1}}, {{2, 1}, {1, 1}}};
+      if (row.name.starts_with("triangularSolve")) inputs[0].values = {1, value, value, 1};
+      inputs.resize(row.shapes[0].size());
+      row.edges.push_back({"a matrix with a NaN or an infinity is an error", scipy, inputs, {}, {}, {}, {}, {}, row.function + ": the matrix is not finite: it has " + (std::isnan(value) ? "NaN" : "inf") + " at ("});
+    }
+  }
   for (Row& row : rows)
     if (row.function == "qr" || row.function == "pinv" || row.function == "lstsq" || row.function == "svd") row.ulps = 4096;
   return rows;
