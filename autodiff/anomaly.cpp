@@ -15,40 +15,25 @@ struct Place {
   std::source_location where;
 };
 
-/// A call under way, of a function of the library by its user.
-struct Call {
-  const detail::CallSite* site;
-  std::source_location where;
-};
-
 /// Of a thread.
 struct Watch {
   bool replaying = false;
   std::vector<Place> scopes;
-  std::vector<Call> calls;                                     ///< the innermost last
   std::unordered_map<std::uint64_t, std::string> recorded_at;  ///< by sequence number, of ops recorded while enabled
 };
 thread_local Watch watch;
-
-/// Whether a source is one of this folder, whose calls of its own functions are nobody's concern.
-bool of_engine(std::string_view file) {
-  static constexpr std::string_view here = __FILE__;
-  return file.starts_with(here.substr(0, here.find_last_of('/') + 1));
-}
-
-std::string line_of(const std::source_location& where) { return std::string(where.file_name()) + ":" + std::to_string(where.line()); }
 
 /// The place of the innermost call, and of those around it in other files; then the scopes.
 std::string describe_place() {
   std::string text;
   std::vector<std::string_view> files;
-  for (auto call = watch.calls.rbegin(); call != watch.calls.rend(); ++call) {
-    const std::string_view file = call->where.file_name();
-    if (std::find(files.begin(), files.end(), file) != files.end()) continue;
-    text += (files.empty() ? " at " : ", called at ") + line_of(call->where);
+  for (const detail::CallSite* call = detail::CallSite::innermost(); call; call = call->around()) {
+    const std::string_view file = call->where().file_name();
+    if (detail::is_source_of("autodiff/", file) || std::find(files.begin(), files.end(), file) != files.end()) continue;
+    text += (files.empty() ? " at " : ", called at ") + detail::line_of(call->where());
     files.push_back(file);
   }
-  for (const Place& place : watch.scopes) text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + line_of(place.where) + ")";
+  for (const Place& place : watch.scopes) text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + detail::line_of(place.where) + ")";
   return text.empty() ? text : "; recorded" + text;
 }
 
@@ -84,18 +69,12 @@ AnomalyMode::~AnomalyMode() {
   detail::anomalies_watched = before_;
   if (before_) return;
   watch.recorded_at.clear();
-  watch.calls.clear();
 }
 
 Scope::Scope(std::string_view name, std::source_location where) { watch.scopes.push_back({name, where}); }
 Scope::~Scope() { watch.scopes.pop_back(); }
 
 namespace detail {
-
-void CallSite::enter() const noexcept {
-  if (!of_engine(where_.file_name())) watch.calls.push_back({this, where_});
-}
-void CallSite::leave() const noexcept { std::erase_if(watch.calls, [this](const Call& call) { return call.site == this; }); }
 
 void check_recorded(Node& node) {
   if (watch.replaying) return;

@@ -23,22 +23,22 @@ using detail::Replay;
 
 void check_cotangents(std::string_view name, const std::vector<Tensor>& outputs, const std::vector<Tensor>& given) {
   const std::string op(name);
-  if (outputs.empty()) throw std::invalid_argument(op + ": there are no outputs");
+  if (outputs.empty()) throw detail::located<std::invalid_argument>(op + ": there are no outputs");
   if (!given.empty() && given.size() != outputs.size())
-    throw std::invalid_argument(op + ": " + std::to_string(given.size()) + " cotangents for " + std::to_string(outputs.size()) +
+    throw detail::located<std::invalid_argument>(op + ": " + std::to_string(given.size()) + " cotangents for " + std::to_string(outputs.size()) +
                                 " outputs");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& output = outputs[i];
     detail::check_defined(op, output);
     if (!is_floating(output.dtype()))
-      throw std::invalid_argument(op + ": the output of shape " + to_string(output.shape()) + " is " +
+      throw detail::located<std::invalid_argument>(op + ": the output of shape " + to_string(output.shape()) + " is " +
                                   std::string(name_of(output.dtype())) + "; only float32 and float64 carry gradients");
     if (!given.empty() && given[i].defined()) {
       if (given[i].shape() != output.shape())
-        throw std::invalid_argument(op + ": a cotangent of shape " + to_string(given[i].shape()) + " for an output of shape " +
+        throw detail::located<std::invalid_argument>(op + ": a cotangent of shape " + to_string(given[i].shape()) + " for an output of shape " +
                                     to_string(output.shape()));
     } else if (output.size() != 1) {
-      throw std::invalid_argument(op + ": the output has shape " + to_string(output.shape()) +
+      throw detail::located<std::invalid_argument>(op + ": the output has shape " + to_string(output.shape()) +
                                   "; give a cotangent of that shape, or reduce it to one element");
     }
   }
@@ -92,7 +92,7 @@ std::vector<bool> find_restricted(const std::vector<Tensor>& cotangents, bool sp
 
 void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
   if (std::none_of(outputs.begin(), outputs.end(), [](const Tensor& output) { return output.requires_grad(); }))
-    throw std::logic_error(std::string(op) + ": the output of shape " + to_string(outputs.front().shape()) +
+    throw detail::located<std::logic_error>(std::string(op) + ": the output of shape " + to_string(outputs.front().shape()) +
                            " depends on nothing that requires gradients; call set_requires_grad() on a leaf before recording");
 }
 
@@ -283,14 +283,14 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     detail::check_defined("grad", inputs[i]);
     if (!inputs[i].requires_grad())
-      throw std::logic_error("grad: input " + std::to_string(i) + " of shape " + to_string(inputs[i].shape()) +
+      throw detail::located<std::logic_error>("grad: input " + std::to_string(i) + " of shape " + to_string(inputs[i].shape()) +
                              " does not require gradients; call set_requires_grad() on it before recording");
   }
   const std::vector<Tensor> cotangents = cast_cotangents(outputs, options.cotangents);
   const std::vector<bool> restricted = find_restricted(cotangents, options.sparse_cotangents);
   const auto check_used = [&](std::size_t i) {
     if (!options.allow_unused)
-      throw std::invalid_argument("grad: no output depends on input " + std::to_string(i) + " of shape " +
+      throw detail::located<std::invalid_argument>("grad: no output depends on input " + std::to_string(i) + " of shape " +
                                   to_string(inputs[i].shape()) + "; set allow_unused to get an undefined gradient for it");
   };
   std::unordered_map<const void*, std::vector<std::size_t>> targets;

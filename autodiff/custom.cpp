@@ -28,7 +28,7 @@ class Custom final : public Identity, public ShownOp {
       pulled_ = std::move(pulled.cotangents);
       supports_ = std::move(pulled.supports);
       if (pulled_.size() != arguments.size())
-        throw std::invalid_argument(std::string(name_) + ": " + std::to_string(pulled_.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
+        throw detail::located<std::invalid_argument>(std::string(name_) + ": " + std::to_string(pulled_.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
       for (std::size_t k = 0; k < arguments.size(); ++k)
         if (pulled_[k].defined()) check_like(name_, "a cotangent", pulled_[k], arguments[k]);
       asked_ = g;
@@ -73,6 +73,7 @@ Tensor detail::record_custom(std::string_view name, const TensorFunction& forwar
 }
 
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
+  check_callable("checkpoint", f);
   return record_custom("checkpoint", f, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
     const bool again = grad_enabled();  // the gradient is recorded itself
     GradMode tracking(true);
@@ -83,7 +84,7 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
     }
     const Tensor output = f(own);
     if (reaches_others(output, own) && !again)
-      throw std::invalid_argument("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
+      throw detail::located<std::invalid_argument>("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
     Pulled pulled = pull_gradients(output, tracked, g, again), result{std::vector<Tensor>(arguments.size()), std::vector<Support>(arguments.size())};
     for (std::size_t i = 0, next = 0; i < arguments.size(); ++i) {
       if (!arguments[i].requires_grad()) continue;
@@ -95,12 +96,15 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
 }
 
 TensorFunction custom_function(TensorFunction forward, VjpFunction vjp) {
+  check_callable("custom_function", forward);
+  check_callable("custom_function", vjp);
   return [forward = std::move(forward), vjp = std::move(vjp)](const std::vector<Tensor>& inputs) {
     return record_custom("custom_function", forward, inputs, vjp);
   };
 }
 
 Tensor with_hook(const Tensor& x, UnaryFunction hook) {
+  check_callable("with_hook", hook);
   const auto show = [](const std::vector<Tensor>& shown) { return shown[0].detach(); };
   return record_custom("with_hook", show, {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
     return Pulled({hook(g)}, {SupportScope::current()});

@@ -36,6 +36,11 @@ constexpr DType promote(DType a, DType b) {
 template <class T>
 concept Number = std::is_arithmetic_v<std::remove_cvref_t<T>>;
 
+/// bool itself. Functions delete the overload in which one stands where a number belongs, as in var(x, -1, true): `true` would
+/// be taken for 1.
+template <class T>
+concept Flag = std::same_as<T, bool>;
+
 /// The C++ types an element is stored as.
 template <class T>
 concept Element = std::same_as<T, bool> || std::same_as<T, std::int64_t> || std::same_as<T, float> || std::same_as<T, double>;

@@ -40,6 +40,7 @@ bool check_direction(const GradientProblem& problem, std::size_t k) {
 bool usable(const Tolerance& tolerance) { return tolerance.rtol >= 0 && tolerance.atol >= 0; }
 
 GradientProblem make_problem(std::string check, const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  detail::check_callable(check, f);
   for (const Tensor& input : inputs) detail::check_defined(check, input);
   if (std::none_of(inputs.begin(), inputs.end(), [](const Tensor& input) { return is_floating(input.dtype()); }))
     throw std::invalid_argument(check + ": none of the inputs is floating; there is nothing to check");

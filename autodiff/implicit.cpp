@@ -53,16 +53,16 @@ Tensor solve_matrix_free(const ImplicitFunction& g, const Tensor& x, const std::
 void check_root(const ImplicitFunction& g, const Tensor& x, const std::vector<Tensor>& theta) {
   check_defined("custom_root", x);
   if (!is_floating(x.dtype()))
-    throw std::invalid_argument("custom_root: the solution of shape " + to_string(x.shape()) + " is " + std::string(name_of(x.dtype())) +
+    throw detail::located<std::invalid_argument>("custom_root: the solution of shape " + to_string(x.shape()) + " is " + std::string(name_of(x.dtype())) +
                                 "; only float32 and float64 have derivatives");
   GradMode tracking(true);
   const Tensor value = g(x.detach(), constants(theta));
   check_defined("custom_root", value);
   if (value.shape() != x.shape())
-    throw std::invalid_argument("custom_root: g has shape " + to_string(value.shape()) + " for a solution of shape " + to_string(x.shape()) +
+    throw detail::located<std::invalid_argument>("custom_root: g has shape " + to_string(value.shape()) + " for a solution of shape " + to_string(x.shape()) +
                                 "; it must have one equation for each unknown");
   if (value.requires_grad())
-    throw std::invalid_argument("custom_root: g depends on a tensor that requires gradients and is not among its arguments; pass it in theta");
+    throw detail::located<std::invalid_argument>("custom_root: g depends on a tensor that requires gradients and is not among its arguments; pass it in theta");
 }
 
 Tensor record_root(const ImplicitFunction& g, const TensorFunction& solve, const std::vector<Tensor>& theta, const RootOptions& options) {
@@ -93,6 +93,8 @@ Tensor record_root(const ImplicitFunction& g, const TensorFunction& solve, const
 }  // namespace
 
 TensorFunction custom_root(ImplicitFunction g, TensorFunction solve, RootOptions options) {
+  check_callable("custom_root", g);
+  check_callable("custom_root", solve);
   return [g = std::move(g), solve = std::move(solve), options](const std::vector<Tensor>& theta) {
     const auto checked = [g, solve](const std::vector<Tensor>& given) {
       const Tensor solution = solve(given);
@@ -104,6 +106,8 @@ TensorFunction custom_root(ImplicitFunction g, TensorFunction solve, RootOptions
 }
 
 TensorFunction fixed_point(ImplicitFunction f, TensorFunction solve, RootOptions options) {
+  check_callable("fixed_point", f);
+  check_callable("fixed_point", solve);
   return custom_root([f = std::move(f)](const Tensor& x, const std::vector<Tensor>& theta) { return f(x, theta) - x; }, std::move(solve), options);
 }
 

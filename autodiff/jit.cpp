@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <autodiff/evaluate/captured_function.hpp>
+#include <autodiff/evaluate/trace.hpp>
 #include <autodiff/jit.hpp>
 #include <mutex>
 
@@ -9,7 +10,7 @@ namespace {
 /// What was captured of a function, by the shapes it was met with.
 class Jit {
  public:
-  explicit Jit(TensorsFunction f) : f_(std::move(f)) {}
+  Jit(TensorsFunction f, bool verify) : f_(std::move(f)), verify_(verify) {}
 
   std::vector<Tensor> operator()(const std::vector<Tensor>& x) {
     for (const Tensor& argument : x) check_defined("jit", argument);
@@ -34,27 +35,37 @@ class Jit {
  private:
   CapturedFunction& find(std::span<Node* const> inputs) {
     const auto found = std::find_if(captured_.begin(), captured_.end(), [&](const auto& known) { return known->fits(inputs); });
+    const auto call = [this](std::span<const Tensor> x) { return f_(std::vector<Tensor>(x.begin(), x.end())); };
     if (found != captured_.end()) {
+      if ((*found)->trace) verify_trace("jit", *(*found)->trace, inputs, inputs.size(), call);
       std::rotate(captured_.begin(), found, found + 1);
       return *captured_.front();
     }
+    std::optional<Trace> trace;
+    const auto record = [&](std::span<const Tensor> x) {
+      std::vector<Tensor> results = call(x);
+      for (const Tensor& result : results) check_defined("jit", result);
+      if (verify_) trace.emplace(x, results);
+      return results;
+    };
     auto made = std::make_unique<CapturedFunction>(
-        "jit", inputs, std::vector<bool>(inputs.size(), false),
-        [this](std::span<const Tensor> x) { return f_(std::vector<Tensor>(x.begin(), x.end())); }, CapturedFunction::Reads::refused);
+        "jit", inputs, std::vector<bool>(inputs.size(), false), record, CapturedFunction::Reads::refused);
+    made->trace = std::move(trace);
     constexpr std::size_t most = 64;
     if (captured_.size() == most) captured_.pop_back();
     return **captured_.insert(captured_.begin(), std::move(made));
   }
 
   TensorsFunction f_;
+  bool verify_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<CapturedFunction>> captured_;  ///< the last used first
 };
 
 }  // namespace
 
-TensorsFunction jit(TensorsFunction f) {
-  return [jit = std::make_shared<Jit>(std::move(f))](const std::vector<Tensor>& x) { return (*jit)(x); };
+TensorsFunction jit(TensorsFunction f, bool verify) {
+  return [jit = std::make_shared<Jit>(std::move(f), verify)](const std::vector<Tensor>& x) { return (*jit)(x); };
 }
 
 }  // namespace xgrad::detail

@@ -13,7 +13,7 @@ namespace xgrad {
 namespace detail {
 
 using TensorsFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-TensorsFunction jit(TensorsFunction f);
+TensorsFunction jit(TensorsFunction f, bool verify);
 
 /// How results are taken apart into tensors, and put together.
 template <class R>
@@ -50,12 +50,26 @@ concept OfTensorsOnly = requires(const F& f, const Argument& x) {
 
 }  // namespace detail
 
+/// Options of `jit` and of `nn::TrainStep`.
+struct JitOptions {
+  /// Calls the function in every run, too, and throws std::logic_error, naming what has changed, unless it records what it did when it
+  /// was captured. By default in files that are compiled without NDEBUG.
+  bool verify = false;
+};
+#ifdef NDEBUG
+#define XGRAD_VERIFY_JIT false
+#else
+#define XGRAD_VERIFY_JIT true
+#endif
+
 /// `f` as a function that computes the same without being called. The first call for arguments of some shapes and dtypes calls `f`,
 /// which records what it computes; that is planned as a whole and from then on run: nothing is recorded, looked up or asked of rules,
 /// which for small arrays is most of the time. Takes a function of a tensor, or of a vector of them, that returns a tensor, a vector,
 /// or a pair of a tensor and either; gradients may be taken in it: jit(value_and_grad(f)).
 ///
-/// What `f` does beside recording ops it does when it is called: an `if` stays decided as it was. So that nothing is wrong unnoticed,
+/// What `f` does beside recording ops it does when it is called: an `if` stays decided as it was, and a plain number that it captures,
+/// by reference too, stays what it was: pass what changes from call to call as an argument, Tensor(rate). In debug builds each run
+/// verifies that (`JitOptions::verify`): what has changed throws std::logic_error. So that nothing is wrong unnoticed,
 /// it is an error for `f` to read values, to draw random numbers, to assign to tensors or to call `backward` (std::logic_error): take
 /// gradients with `grad`, choose with `where`. Checks that ops make of an argument's values, as of indices, are made each time. Tensors
 /// that `f` holds rather than is given, such as a model's parameters, have the value that was assigned to them last.
@@ -65,16 +79,18 @@ concept OfTensorsOnly = requires(const F& f, const Argument& x) {
 /// may share one, and take turns.
 template <class F>
   requires detail::OfTensorsOnly<F, Tensor>
-auto jit(F f) {
+auto jit(F f, JitOptions options = {.verify = XGRAD_VERIFY_JIT}) {
+  detail::check_callable("jit", f);
   using R = std::remove_cvref_t<std::invoke_result_t<const F&, const Tensor&>>;
-  return [g = detail::jit([f = std::move(f)](const std::vector<Tensor>& x) { return detail::Results<R>::apart(f(x[0])); })](
+  return [g = detail::jit([f = std::move(f)](const std::vector<Tensor>& x) { return detail::Results<R>::apart(f(x[0])); }, options.verify)](
              const Tensor& x) -> R { return detail::Results<R>::together(g({x})); };
 }
 template <class F>
   requires(!detail::OfTensorsOnly<F, Tensor> && detail::OfTensorsOnly<F, std::vector<Tensor>>)
-auto jit(F f) {
+auto jit(F f, JitOptions options = {.verify = XGRAD_VERIFY_JIT}) {
+  detail::check_callable("jit", f);
   using R = std::remove_cvref_t<std::invoke_result_t<const F&, const std::vector<Tensor>&>>;
-  return [g = detail::jit([f = std::move(f)](const std::vector<Tensor>& x) { return detail::Results<R>::apart(f(x)); })](
+  return [g = detail::jit([f = std::move(f)](const std::vector<Tensor>& x) { return detail::Results<R>::apart(f(x)); }, options.verify)](
              const std::vector<Tensor>& x) -> R { return detail::Results<R>::together(g(x)); };
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/detail/call_site.hpp>
 #include <autodiff/shape.hpp>
 #include <limits>
 #include <numeric>
@@ -45,7 +46,7 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
     std::int64_t& extent = result[missing + i];
     if (extent == 1) extent = shorter[i];
     else if (shorter[i] != 1 && shorter[i] != extent)
-      throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a) + " and " + to_string(b) +
+      throw detail::located<std::invalid_argument>(std::string(op) + ": shapes " + to_string(a) + " and " + to_string(b) +
                                   " do not broadcast: axis " +
                                   std::to_string(static_cast<std::int64_t>(i) - static_cast<std::int64_t>(shorter.size())) +
                                   " has extents " + std::to_string(a[a.size() - shorter.size() + i]) + " and " +
@@ -63,7 +64,7 @@ template <class Extents>
 std::int64_t normalized(std::string_view op, std::int64_t axis, std::size_t rank, const Extents& extents) {
   const auto n = static_cast<std::int64_t>(rank);
   if (axis < -n || axis >= n)
-    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for " + describe(extents));
+    throw detail::located<std::invalid_argument>(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for " + describe(extents));
   return axis < 0 ? axis + n : axis;
 }
 
@@ -72,7 +73,7 @@ AxisList normalized(std::string_view op, AxisList axes, std::size_t rank, const 
   for (std::int64_t& axis : axes) axis = normalized(op, axis, rank, extents);
   std::sort(axes.begin(), axes.end());
   if (const auto twice = std::adjacent_find(axes.begin(), axes.end()); twice != axes.end())
-    throw std::invalid_argument(std::string(op) + ": axis " + std::to_string(*twice) + " is given twice for " + describe(extents));
+    throw detail::located<std::invalid_argument>(std::string(op) + ": axis " + std::to_string(*twice) + " is given twice for " + describe(extents));
   return axes;
 }
 
@@ -95,13 +96,13 @@ void check_shape(std::string_view op, const Shape& shape) {
   bool empty = false;
   for (const std::int64_t extent : shape) {
     if (extent < 0)
-      throw std::invalid_argument(std::string(op) + ": shape " + to_string(shape) + " has a negative extent");
+      throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(shape) + " has a negative extent");
     empty = empty || extent == 0;
   }
   if (empty) return;
   for (const std::int64_t extent : shape)
     if (__builtin_mul_overflow(size, extent, &size) || size > std::numeric_limits<std::int64_t>::max() / 16)
-      throw std::invalid_argument(std::string(op) + ": shape " + to_string(shape) + " has too many elements");
+      throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(shape) + " has too many elements");
 }
 
 AxisList Axes::normalize(std::string_view op, std::size_t rank) const {

@@ -3,6 +3,7 @@
 #include <autodiff/tape.hpp>
 #include <cmath>
 #include <stdexcept>
+#include <typeinfo>
 
 namespace xgrad {
 namespace detail {
@@ -230,10 +231,19 @@ Known known(const Node& recorded) {
 }
 
 void throw_undefined(std::string_view op) {
-  throw std::logic_error(std::string(op) + ": the tensor is undefined; give it a value first");
+  throw located<std::logic_error>(
+      std::string(op) +
+      ": the tensor is undefined; give it a value first. A grad() is undefined before a backward() that reaches the leaf, and for a tensor that "
+      "is no leaf: w = w - g makes w the result of an op, where w.assign(w - g) or an optimiser changes the leaf");
 }
 
 }  // namespace detail
+
+bool Op::same_as(const Op& other) const {
+  if (this == &other) return true;
+  if (comparison_ || other.comparison_) return comparison_ == other.comparison_ && comparison_(*this, other);
+  return typeid(*this) == typeid(other);
+}
 
 bool grad_enabled() noexcept { return detail::recorder.gradients; }
 

@@ -81,6 +81,15 @@ class Op {
   /// The op for all elements of a batch at once, for `vectorize` (see detail/batched.hpp). Undefined, the default, where there is no
   /// way but one element after another.
   virtual Tensor vectorized(const detail::Batched& batched) const;
+
+  using Comparison = bool (*)(const Op&, const Op&);
+  /// Whether another op computes the same, as far as can be told: of those of one class that share no comparison nothing is known.
+  bool same_as(const Op& other) const;
+  /// Of parameters, which two ops of one class share: `interned` sets it.
+  void compare_by(Comparison comparison) { comparison_ = comparison; }
+
+ private:
+  Comparison comparison_ = nullptr;
 };
 
 /// An op computed as a whole.
@@ -102,7 +111,7 @@ class ElementwiseOp : public Op {
   /// That of `g`: each element of the cotangent comes from the same element of `g`.
   detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
   /// The kernel for inputs of `dtype` (that of the last input, where they differ).
-  virtual detail::TileKernel kernel(DType dtype) const = 0;
+  virtual detail::TileKernel tile_kernel(DType dtype) const = 0;
   /// As above, for steps that pass vectors on in registers: `accumulated` has a bit for each operand that is in them.
   /// None where there is none for that.
   virtual detail::VectorKernel vector_kernel(DType dtype, unsigned accumulated) const;
@@ -123,6 +132,7 @@ namespace detail {
 /// What a leaf shares with the recordings that use it.
 struct Leaf : Counted {
   Tensor gradient;
+  std::atomic<bool> owned{false};  ///< a module or an optimiser has it among its parameters
   static void dispose(Leaf* leaf) { delete leaf; }
 };
 
@@ -194,6 +204,7 @@ std::shared_ptr<const Op> interned(Parameters&&... parameters) {
   constexpr std::size_t most = 32;
   thread_local std::vector<std::shared_ptr<const Op>> recent;  // the last used first
   O op(std::forward<Parameters>(parameters)...);
+  op.compare_by([](const Op& a, const Op& b) { return static_cast<const O&>(a) == static_cast<const O&>(b); });
   const auto found = std::find_if(recent.begin(), recent.end(),
                                   [&](const auto& known) { return static_cast<const O&>(*known) == op; });
   if (found != recent.end()) {

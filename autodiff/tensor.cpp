@@ -35,7 +35,7 @@ Node& leaf_of(std::string_view op, const Tensor& tensor) {
   check_defined(op, tensor);
   Node& node = *tensor.node();
   if (!tensor.is_leaf())
-    throw std::logic_error(std::string(op) + ": the tensor of shape " + to_string(node.shape) + " is the result of '" +
+    throw detail::located<std::logic_error>(std::string(op) + ": the tensor of shape " + to_string(node.shape) + " is the result of '" +
                            std::string(node.op ? node.op->name() : "an op") + "'; only leaves can be changed, take detach() of it");
   evaluate(&node);
   return node;
@@ -53,12 +53,12 @@ void assign_value(std::string_view op, Tensor& leaf, const Tensor& value, bool k
   Node& node = leaf_of(op, leaf);
   check_defined(op, value);
   if (value.shape() != node.shape)
-    throw std::invalid_argument(std::string(op) + ": a value of shape " + to_string(value.shape()) + " for a leaf of shape " +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": a value of shape " + to_string(value.shape()) + " for a leaf of shape " +
                                 to_string(node.shape));
   NoGrad guard;
   const DType dtype = keep_dtype ? node.dtype : value.dtype();
   if (node.requires_grad && !is_floating(dtype))
-    throw std::invalid_argument(std::string(op) + ": a leaf that requires gradients cannot become " + std::string(name_of(dtype)));
+    throw detail::located<std::invalid_argument>(std::string(op) + ": a leaf that requires gradients cannot become " + std::string(name_of(dtype)));
   Value next = contiguous_value_of(value.to(dtype));
   node.dtype = dtype;
   renew(node, std::move(next));
@@ -103,7 +103,7 @@ void replace_value(Tensor& tensor, Value value) {
 
 void assign_as(Tensor& leaf, const Tensor& value) { assign_value("assign", leaf, value, false); }
 
-void throw_ragged_list() { throw std::invalid_argument("Tensor: nested lists must have equal lengths"); }
+void throw_ragged_list() { throw detail::located<std::invalid_argument>("Tensor: nested lists must have equal lengths"); }
 
 }  // namespace detail
 
@@ -117,10 +117,10 @@ bool Tensor::is_leaf() const {
   return !node_->requires_grad || (!node()->op && !node()->released);
 }
 
-const void* Tensor::data(DType dtype) const {
-  detail::check_defined("data", *this);
+const void* Tensor::data(DType dtype, std::string_view op) const {
+  detail::check_defined(op, *this);
   if (dtype != node_->dtype)
-    throw std::invalid_argument("array: the tensor of shape " + to_string(node_->shape) + " is " +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": the tensor of shape " + to_string(node_->shape) + " is " +
                                 std::string(name_of(node_->dtype)) + ", not " + std::string(name_of(dtype)) +
                                 "; convert it with to(DType::" + std::string(name_of(dtype)) + (dtype == DType::bool_ ? "_)" : ")"));
   const detail::Value value = detail::contiguous_value_of(*this);
@@ -135,7 +135,7 @@ std::shared_ptr<const void> Tensor::keep() const {
 double Tensor::item_double() const {
   detail::check_defined("item", *this);
   if (size() != 1)
-    throw std::invalid_argument("item: the tensor of shape " + to_string(shape()) + " has not one element");
+    throw detail::located<std::invalid_argument>("item: the tensor of shape " + to_string(shape()) + " has not one element");
   return dispatch(dtype(), [&](auto type) { return static_cast<double>(*data<decltype(type)>()); });
 }
 
@@ -164,7 +164,7 @@ Tensor& Tensor::set_requires_grad(bool requires_grad) {
   detail::Node& node = detail::leaf_of("set_requires_grad", *this);
   if (requires_grad == node.requires_grad) return *this;
   if (requires_grad && !is_floating(node.dtype))
-    throw std::invalid_argument("set_requires_grad: the tensor is " + std::string(name_of(node.dtype)) +
+    throw detail::located<std::invalid_argument>("set_requires_grad: the tensor is " + std::string(name_of(node.dtype)) +
                                 "; only float32 and float64 carry gradients, convert it with to(DType::float32)");
   if (!node.leaf) node.leaf = detail::Ref<detail::Leaf>(new detail::Leaf);
   node.requires_grad = requires_grad;
@@ -183,9 +183,9 @@ void Tensor::set_grad(Tensor gradient) {
   detail::check_defined("set_grad", *this);
   detail::Capturing::refuse("set_grad");
   if (!node()->leaf || !node_->requires_grad)
-    throw std::logic_error("set_grad: the tensor of shape " + to_string(node_->shape) + " is no leaf that requires gradients");
+    throw detail::located<std::logic_error>("set_grad: the tensor of shape " + to_string(node_->shape) + " is no leaf that requires gradients");
   if (gradient.defined() && gradient.shape() != node_->shape)
-    throw std::invalid_argument("set_grad: a gradient of shape " + to_string(gradient.shape()) + " for a leaf of shape " +
+    throw detail::located<std::invalid_argument>("set_grad: a gradient of shape " + to_string(gradient.shape()) + " for a leaf of shape " +
                                 to_string(node_->shape));
   node()->leaf->gradient = gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor();
 }

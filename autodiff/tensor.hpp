@@ -43,6 +43,9 @@ Tensor make_leaf(Shape shape, DType dtype, const F& fill);
 /// An xtensor expression of numbers.
 template <class E>
 concept XtExpression = xt::is_xexpression<E>::value && Number<typename E::value_type>;
+/// One of anything else, as complex numbers, which no tensor holds.
+template <class E>
+concept OtherXtExpression = xt::is_xexpression<E>::value && !XtExpression<E>;
 
 class At;
 
@@ -51,7 +54,9 @@ class Slice {
  public:
   enum class Kind : std::uint8_t { index, range, all, newaxis, ellipsis };
 
-  Slice(std::integral auto index) : kind(Kind::index), index(static_cast<std::int64_t>(index)) {}
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  Slice(T index) : kind(Kind::index), index(static_cast<std::int64_t>(index)) {}
   Slice(xt::xall_tag) : kind(Kind::all) {}
   Slice(xt::xnewaxis_tag) : kind(Kind::newaxis) {}
   Slice(xt::xellipsis_tag) : kind(Kind::ellipsis) {}
@@ -88,6 +93,8 @@ class Tensor {
   /// A leaf holding the values of an xtensor expression. Integer expressions become int64.
   template <XtExpression E>
   Tensor(const E& expression);
+  template <OtherXtExpression E>
+  Tensor(const E& elements_must_be_numbers) = delete;
   /// A scalar: double gives float64, float float32, bool bool, other integers int64.
   template <Number T>
   Tensor(T value) {
@@ -117,7 +124,7 @@ class Tensor {
   /// Throws std::invalid_argument when `T` is not the tensor's dtype.
   template <Element T>
   ArrayView<T> array() const {
-    const T* values = data<T>();
+    const T* values = static_cast<const T*>(data(dtype_of<T>, "array"));
     return ArrayView<T>(xt::xbuffer_adaptor<const T*, xt::smart_ownership, std::shared_ptr<const void>>(
                             values, static_cast<std::size_t>(size()), keep()),
                         std::vector<std::size_t>(shape().begin(), shape().end()));
@@ -129,7 +136,7 @@ class Tensor {
   }
   /// The row-major values of the dtype given, computed if they are not yet; throws std::invalid_argument for another.
   /// Valid while a handle to this tensor lives and is not assigned to.
-  const void* data(DType dtype) const;
+  const void* data(DType dtype, std::string_view op = "data") const;
   template <Element T>
   const T* data() const {
     return static_cast<const T*>(data(dtype_of<T>));
@@ -259,14 +266,22 @@ class Located {
   detail::CallSite site_;
 };
 
-/// An argument of an elementwise function: a tensor, or a C++ number, which takes the dtype of the tensors beside it
-/// (`x * 2.5` stays float32 when x is; with an int64 or bool tensor a floating number gives float64).
+/// An argument of an elementwise function: a tensor or an xtensor expression, which becomes one, or a C++ number, which takes the
+/// dtype of the tensors beside it (`x * 2.5` stays float32 when x is; with an int64 or bool tensor a floating number gives float64).
 class Operand {
  public:
   Operand(const Tensor& tensor, std::source_location where = std::source_location::current()) : tensor_(&tensor), site_(where) {}
   template <Number T>
   Operand(T value, std::source_location where = std::source_location::current())
       : dtype_(dtype_of<T>), value_(static_cast<double>(value)), integer_(whole(value)), site_(where) {}
+  template <XtExpression E>
+  Operand(const E& expression, std::source_location where = std::source_location::current(), Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(expression))), site_(where) {}
+  template <OtherXtExpression E>
+  Operand(const E& elements_must_be_numbers) = delete;
+  template <XtExpression E>
+  Operand(const E& expression, const detail::CallSite& site, Tensor&& made = Tensor())
+      : tensor_(&(made = Tensor(expression))), site_(site) {}
   Operand(const Located& located) : tensor_(&located.tensor()), site_(located.site()) {}
   /// An argument of the same call as another.
   Operand(const Tensor& tensor, const detail::CallSite& site) : tensor_(&tensor), site_(site) {}

@@ -15,7 +15,7 @@ using namespace detail;
 
 void check_single(std::string_view op, const Tensor& output) {
   if (output.size() != 1)
-    throw std::invalid_argument(std::string(op) + ": the function's result has shape " + to_string(output.shape()) +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": the function's result has shape " + to_string(output.shape()) +
                                 ", not one element; reduce it, or take its jacobian");
 }
 
@@ -104,7 +104,7 @@ Pullback vjp(const TensorFunction& f, const std::vector<Tensor>& inputs) {
 
 std::pair<Tensor, Tensor> jvp(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents) {
   if (inputs.size() != tangents.size())
-    throw std::invalid_argument("jvp: " + std::to_string(tangents.size()) + " tangents for " + std::to_string(inputs.size()) + " arguments");
+    throw detail::located<std::invalid_argument>("jvp: " + std::to_string(tangents.size()) + " tangents for " + std::to_string(inputs.size()) + " arguments");
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     check_defined("jvp", inputs[i]);
     check_like("jvp", "a tangent", tangents[i], inputs[i]);
@@ -115,6 +115,7 @@ std::pair<Tensor, Tensor> jvp(const TensorFunction& f, const std::vector<Tensor>
 }
 
 Tensor jacobian(const UnaryFunction& f, const Tensor& x) {
+  check_callable("jacobian", f);
   const RecordedFunction recording = record_function("jacobian", of_vector(f), {x});
   const Tensor& y = recording.output;
   const Shape shape = joined(y.shape(), x.shape());
@@ -129,6 +130,8 @@ Tensor jacobian(const UnaryFunction& f, const Tensor& x) {
 }
 
 Tensor hessian(const UnaryFunction& f, const Tensor& x) {
+  check_callable("hessian", f);
+  check_defined("hessian", x);
   return jacobian(
       [&f](const Tensor& t) {
         const RecordedFunction recording = record_function("hessian", of_vector(f), {t});
@@ -139,6 +142,7 @@ Tensor hessian(const UnaryFunction& f, const Tensor& x) {
 }
 
 Tensor hvp(const UnaryFunction& f, const Tensor& x, const Tensor& v) {
+  check_callable("hvp", f);
   check_defined("hvp", x);
   check_like("hvp", "a direction", v, x);
   const RecordedFunction recording = record_function("hvp", of_vector(f), {x});

@@ -36,6 +36,7 @@ TensorFunction of_vector(F f) {
 /// The value of `f`, which has one element, and its gradient.
 template <OfOneTensor F>
 std::function<std::pair<Tensor, Tensor>(const Tensor&)> value_and_grad(F f) {
+  detail::check_callable("value_and_grad", f);
   return [g = detail::of_vector(std::move(f))](const Tensor& x) {
     auto [value, gradients] = detail::value_and_gradients(g, {x});
     return std::pair(std::move(value), std::move(gradients[0]));
@@ -43,6 +44,7 @@ std::function<std::pair<Tensor, Tensor>(const Tensor&)> value_and_grad(F f) {
 }
 template <OfTensors F>
 std::function<std::pair<Tensor, std::vector<Tensor>>(const std::vector<Tensor>&)> value_and_grad(F f) {
+  detail::check_callable("value_and_grad", f);
   return [g = TensorFunction(std::move(f))](const std::vector<Tensor>& x) { return detail::value_and_gradients(g, x); };
 }
 namespace detail {
@@ -73,6 +75,7 @@ auto value_and_gradients_with_more(const Call& call, const std::vector<Tensor>& 
 template <class F>
   requires detail::WithMore<F, Tensor>
 auto value_and_grad(F f) {
+  detail::check_callable("value_and_grad", f);
   return [f = std::move(f)](const Tensor& x) {
     auto [first, gradients] = detail::value_and_gradients_with_more([&](const std::vector<Tensor>& at) { return f(at[0]); }, {x});
     return std::pair(std::move(first), std::move(gradients[0]));
@@ -81,16 +84,19 @@ auto value_and_grad(F f) {
 template <class F>
   requires(!detail::WithMore<F, Tensor> && detail::WithMore<F, std::vector<Tensor>>)
 auto value_and_grad(F f) {
+  detail::check_callable("value_and_grad", f);
   return [f = std::move(f)](const std::vector<Tensor>& x) { return detail::value_and_gradients_with_more(f, x); };
 }
 
 /// The gradient of `f`, which has one element: grad(f)(x). grad(grad(f)) and so on are its derivatives of higher order.
 template <OfOneTensor F>
 UnaryFunction grad(F f) {
+  detail::check_callable("grad", f);
   return [g = value_and_grad(std::move(f))](const Tensor& x) { return g(x).second; };
 }
 template <OfTensors F>
 std::function<std::vector<Tensor>(const std::vector<Tensor>&)> grad(F f) {
+  detail::check_callable("grad", f);
   return [g = value_and_grad(std::move(f))](const std::vector<Tensor>& x) { return g(x).second; };
 }
 

@@ -98,18 +98,18 @@ std::string in_all(const std::vector<MappedAxis>& axes, const std::vector<Tensor
 std::int64_t to_front(const std::vector<MappedAxis>& axes, std::vector<Tensor>& inputs) {
   for (const Tensor& input : inputs) check_defined("vectorize", input);
   if (inputs.size() != axes.size())
-    throw std::invalid_argument("vectorize: " + std::to_string(axes.size()) + " axes for " + std::to_string(inputs.size()) + " arguments");
+    throw detail::located<std::invalid_argument>("vectorize: " + std::to_string(axes.size()) + " axes for " + std::to_string(inputs.size()) + " arguments");
   const std::string given = in_all(axes, inputs);
   std::int64_t count = -1;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!axes[i]) continue;
     const std::int64_t axis = normalize_axis("vectorize", *axes[i], inputs[i].shape()), extent = inputs[i].shape(axis);
-    if (extent == 0) throw std::invalid_argument("vectorize: axis " + std::to_string(axis) + " of shape " + to_string(inputs[i].shape()) + " is empty");
-    if (count >= 0 && extent != count) throw std::invalid_argument("vectorize: different numbers of elements: " + given);
+    if (extent == 0) throw detail::located<std::invalid_argument>("vectorize: axis " + std::to_string(axis) + " of shape " + to_string(inputs[i].shape()) + " is empty");
+    if (count >= 0 && extent != count) throw detail::located<std::invalid_argument>("vectorize: different numbers of elements: " + given);
     count = extent;
     inputs[i] = moveaxis(inputs[i], axis, 0);
   }
-  if (count < 0) throw std::invalid_argument("vectorize: no argument is mapped: " + given);
+  if (count < 0) throw detail::located<std::invalid_argument>("vectorize: no argument is mapped: " + given);
   return count;
 }
 

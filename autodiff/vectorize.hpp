@@ -21,12 +21,14 @@ TensorFunction vectorize(TensorFunction f, std::vector<MappedAxis> axes);
 /// goes, to choose what to do, is called for each element instead. Throws std::invalid_argument for an axis that is out of range or empty.
 template <OfOneTensor F>
 UnaryFunction vectorize(F f, std::int64_t axis = 0) {
+  detail::check_callable("vectorize", f);
   return [g = detail::vectorize(detail::of_vector(std::move(f)), {axis})](const Tensor& x) { return g({x}); };
 }
 /// The same for several arguments, each with its axis: vectorize(f, {0, std::nullopt, -1}). Throws std::invalid_argument unless there is
 /// one for each argument, one at least is mapped, and their extents agree.
 template <OfTensors F>
 TensorFunction vectorize(F f, std::vector<MappedAxis> axes) {
+  detail::check_callable("vectorize", f);
   return detail::vectorize(std::move(f), std::move(axes));
 }
 

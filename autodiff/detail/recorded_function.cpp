@@ -10,6 +10,10 @@
 
 namespace xgrad::detail {
 
+void throw_empty_function(std::string_view op) {
+  throw located<std::invalid_argument>(std::string(op) + ": the function is empty; give it one to call");
+}
+
 Tensor identity(const Tensor& x) { return record(shared_op<Identity>(), {&x, 1}, x.shape(), x.dtype()); }
 
 Tensor variable(const Tensor& x) {
@@ -39,6 +43,7 @@ bool reaches_others(const Tensor& output, const std::vector<Tensor>& inputs) {
 }
 
 RecordedFunction record_function(std::string_view op, const TensorFunction& f, const std::vector<Tensor>& arguments) {
+  check_callable(op, f);
   RecordedFunction recording;
   const bool outside = grad_enabled();
   GradMode tracking(true);
@@ -46,7 +51,7 @@ RecordedFunction record_function(std::string_view op, const TensorFunction& f, c
   for (const Tensor& argument : arguments) {
     check_defined(op, argument);
     if (!is_floating(argument.dtype()))
-      throw std::invalid_argument(std::string(op) + ": the argument of shape " + to_string(argument.shape()) + " is " +
+      throw detail::located<std::invalid_argument>(std::string(op) + ": the argument of shape " + to_string(argument.shape()) + " is " +
                                   std::string(name_of(argument.dtype())) + "; only float32 and float64 have derivatives");
     tracked = tracked || argument.requires_grad();
     recording.inputs.push_back(outside && argument.requires_grad() ? identity(argument) : variable(argument));
@@ -54,7 +59,7 @@ RecordedFunction record_function(std::string_view op, const TensorFunction& f, c
   recording.output = f(recording.inputs);
   check_defined(op, recording.output);
   if (!is_floating(recording.output.dtype()))
-    throw std::invalid_argument(std::string(op) + ": the function's result of shape " + to_string(recording.output.shape()) + " is " +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": the function's result of shape " + to_string(recording.output.shape()) + " is " +
                                 std::string(name_of(recording.output.dtype())) + "; only float32 and float64 have derivatives");
   const bool others = !(outside && tracked) && reaches_others(recording.output, recording.inputs);
   recording.differentiable = outside && (tracked || others);
@@ -108,7 +113,7 @@ Pulled pull_gradients(const Tensor& output, const std::vector<Tensor>& inputs, c
 void check_like(std::string_view op, std::string_view what, const Tensor& x, const Tensor& like) {
   check_defined(op, x);
   if (x.shape() != like.shape())
-    throw std::invalid_argument(std::string(op) + ": " + std::string(what) + " of shape " + to_string(x.shape()) + " for shape " + to_string(like.shape()));
+    throw detail::located<std::invalid_argument>(std::string(op) + ": " + std::string(what) + " of shape " + to_string(x.shape()) + " for shape " + to_string(like.shape()));
 }
 
 }  // namespace xgrad::detail

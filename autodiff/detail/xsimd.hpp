@@ -18,3 +18,17 @@
 #undef XGRAD_OWN
 #undef XGRAD_JOIN
 #endif
+
+namespace xgrad::detail {
+
+/// A batch of the same bits as another: xsimd 11 takes the type of its elements, those before the batch's own.
+template <class To, class From>
+To same_bits(const From& x) {
+#if XSIMD_VERSION_MAJOR >= 11
+  return xsimd::bitwise_cast<typename To::value_type>(x);
+#else
+  return xsimd::bitwise_cast<To>(x);
+#endif
+}
+
+}  // namespace xgrad::detail

@@ -3,8 +3,10 @@
 
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/trace.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,9 @@ class CapturedFunction {
   std::span<const Form> forms() const { return result_forms_; }
   /// Whether it uses leaves, beside its inputs, that require gradients.
   bool uses_parameters() const;
+
+  /// What was recorded, where later runs are to verify it.
+  std::optional<Trace> trace;
 
  private:
   struct Place {

@@ -77,6 +77,12 @@ void Capturing::note_leaf(Node* leaf) {
   if (std::none_of(capturing->leaves.begin(), capturing->leaves.end(), is_it))
     capturing->leaves.push_back({Tensor(Ref<Node>(leaf)), leaf->current.get()});
 }
+Tensor Capturing::leaf_of_value(const Node* value) {
+  if (capturing)
+    for (const LeafUse& use : capturing->leaves)
+      if (use.value == value) return use.leaf;
+  return {};
+}
 void Capturing::note_number(const Node* number) {
   if (capturing) capturing->numbers.emplace_back(Ref<Node>(const_cast<Node*>(number)));
 }

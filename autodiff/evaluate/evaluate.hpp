@@ -56,6 +56,8 @@ struct Capturing {
   static void refuse(std::string_view op);
   /// Takes note of an assignable leaf, whose value of later runs is that of then.
   static void note_leaf(Node* leaf);
+  /// The leaf that a value is of, if one was noted; undefined otherwise.
+  static Tensor leaf_of_value(const Node* value);
   /// Takes note of a number that what is recorded depends on (`known`).
   static void note_number(const Node* number);
   /// Takes note of a constant that the function makes.

@@ -16,7 +16,7 @@ struct ReducedExp {
   explicit ReducedExp(const Batch& x) {
     // Added to 1.5 · 2²³, the quotient is rounded to a whole number, which stands in the lowest bits.
     const Batch magic(12582912.0f), shifted = xsimd::fma(x, Batch(1.442695041f), magic), whole = shifted - magic;
-    n = xsimd::bitwise_cast<Whole>(shifted) - xsimd::bitwise_cast<Whole>(magic);
+    n = same_bits<Whole>(shifted) - same_bits<Whole>(magic);
     // ln 2 in two parts, the first so short that its multiples are exact (Cody and Waite).
     const Batch r = xsimd::fnma(whole, Batch(-2.12194440e-4f), xsimd::fnma(whole, Batch(0.693359375f), x));
     // (eʳ - 1 - r) / r², |r| <= ln 2 / 2.
@@ -26,7 +26,7 @@ struct ReducedExp {
     p = xsimd::fma(r * r, q, r);
   }
   /// 2ᵏ for -127 < k <= 128; the last is infinite.
-  static Batch power(const Whole& k) { return xsimd::bitwise_cast<Batch>((k + Whole(127)) << 23); }
+  static Batch power(const Whole& k) { return same_bits<Batch>((k + Whole(127)) << 23); }
 
   Whole n;
   Batch p;

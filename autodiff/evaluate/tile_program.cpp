@@ -14,7 +14,7 @@ class TileProgram final : public Program {
     const std::size_t inputs = task.inputs.size();
     last_use_.assign(inputs + items_.size(), 0);
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      kernels_.push_back(static_cast<const ElementwiseOp&>(*items_[i].op).kernel(items_[i].operand_dtype));
+      kernels_.push_back(static_cast<const ElementwiseOp&>(*items_[i].op).tile_kernel(items_[i].operand_dtype));
       for (std::size_t k = 0; k < items_[i].arity; ++k) last_use_[items_[i].operands[k]] = static_cast<std::uint32_t>(i);
     }
     // Tiles for values that are not stored, each free again after its last use.

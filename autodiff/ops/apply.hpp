@@ -49,6 +49,14 @@ inline void check_operands(std::string_view op, std::initializer_list<const Oper
   for (const Operand* operand : operands) operand->check(op);
 }
 
+/// The same, and that their shapes broadcast: for functions made of others, which would name those.
+inline void check_broadcast(std::string_view op, std::initializer_list<const Operand*> operands) {
+  check_operands(op, operands);
+  Shape shape;
+  for (const Operand* operand : operands)
+    if (!operand->is_number()) shape = broadcast_shapes(op, shape, operand->tensor().shape());
+}
+
 template <class O>
 Tensor binary(const Operand& a, const Operand& b, DType result, DType dtype) {
   Tensor inputs[] = {a.to(dtype), b.to(dtype)};

@@ -40,11 +40,11 @@ struct Concatenate final : GeneralOp {
 
 Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis, std::source_location where) {
   const detail::CallSite site(where);
-  if (tensors.empty()) throw std::invalid_argument("concatenate: no tensors given");
+  if (tensors.empty()) throw detail::located<std::invalid_argument>("concatenate: no tensors given");
   DType dtype = DType::bool_;
   for (const Tensor& tensor : tensors) {
     detail::check_defined("concatenate", tensor);
-    if (tensor.dim() == 0) throw std::invalid_argument("concatenate: a scalar, of shape (), has no axis; use stack");
+    if (tensor.dim() == 0) throw detail::located<std::invalid_argument>("concatenate: a scalar, of shape (), has no axis; use stack");
     dtype = promote(dtype, tensor.dtype());
   }
   const auto along = static_cast<std::size_t>(normalize_axis("concatenate", axis, tensors.front().shape()));
@@ -56,7 +56,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis, std::s
     Shape other = tensor.shape();
     if (other.size() == shape.size()) other[along] = shape[along];
     if (other != shape)
-      throw std::invalid_argument("concatenate: shapes " + to_string(tensors.front().shape()) + " and " +
+      throw detail::located<std::invalid_argument>("concatenate: shapes " + to_string(tensors.front().shape()) + " and " +
                                   to_string(tensor.shape()) + " differ beside axis " + std::to_string(along));
     starts.push_back(shape[along]);
     shape[along] += tensor.shape()[along];
@@ -67,12 +67,12 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis, std::s
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis, std::source_location where) {
   const detail::CallSite site(where);
-  if (tensors.empty()) throw std::invalid_argument("stack: no tensors given");
+  if (tensors.empty()) throw detail::located<std::invalid_argument>("stack: no tensors given");
   std::vector<Tensor> expanded;
   for (const Tensor& tensor : tensors) {
     detail::check_defined("stack", tensor);
     if (tensor.shape() != tensors.front().shape())
-      throw std::invalid_argument("stack: shapes " + to_string(tensors.front().shape()) + " and " + to_string(tensor.shape()) +
+      throw detail::located<std::invalid_argument>("stack: shapes " + to_string(tensors.front().shape()) + " and " + to_string(tensor.shape()) +
                                   " differ");
     expanded.push_back(expand_dims(tensor, Axes(normalize_axis("stack", axis, tensor.dim() + 1))));
   }

@@ -110,7 +110,7 @@ Tensor record_fold(const Tensor& columns, const Windows& windows, std::int64_t c
   return detail::record(detail::interned<Im2Col<true>>(windows), {&columns, 1}, std::move(shape), columns.dtype());
 }
 
-[[noreturn]] void refuse(std::string_view op, const std::string& what) { throw std::invalid_argument(std::string(op) + ": " + what); }
+[[noreturn]] void refuse(std::string_view op, const std::string& what) { throw detail::located<std::invalid_argument>(std::string(op) + ": " + what); }
 
 Windows windows_of(std::string_view op, Extent2 size, Extent2 kernel, Extent2 stride, Extent2 padding, Extent2 dilation) {
   if (std::min(kernel.height, kernel.width) < 1) refuse(op, "the kernel has a size of " + std::to_string(std::min(kernel.height, kernel.width)));

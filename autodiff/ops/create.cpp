@@ -21,7 +21,7 @@ std::string number(double value) {
 }
 
 [[noreturn]] void fail(std::string_view op, const std::string& what) {
-  throw std::invalid_argument(std::string(op) + ": " + what);
+  throw detail::located<std::invalid_argument>(std::string(op) + ": " + what);
 }
 
 // Fractions are cut off for int64, as a conversion in C++ does.

@@ -345,7 +345,7 @@ Tensor detail::triangular_solve_for(std::string_view op, const Tensor& a, const 
   const Tensor left = matrices(op, a, true), right = matrices(op, b);
   const DType dtype = promote(left.dtype(), right.dtype());
   if (right.shape(-2) != left.shape(-1))
-    throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
+    throw detail::located<std::invalid_argument>(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   const Shape batch = broadcast_shapes(op, batch_shape(left.shape()), batch_shape(right.shape()));
   const std::int64_t n = left.shape(-1), columns = right.shape(-1);
   Tensor inputs[] = {broadcast_to(left.to(dtype), with_matrix(batch, n, n)), broadcast_to(right.to(dtype), with_matrix(batch, n, columns))};

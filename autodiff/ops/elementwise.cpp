@@ -11,7 +11,7 @@ using namespace detail;
 
 void refuse_bool(std::string_view op, DType dtype) {
   if (dtype == DType::bool_)
-    throw std::invalid_argument(std::string(op) + ": bool tensors have no difference; use not_equal, or to(DType::int64)");
+    throw detail::located<std::invalid_argument>(std::string(op) + ": bool tensors have no difference; use not_equal, or to(DType::int64)");
 }
 
 /// A number that stands for an exponent, if it is one that a cheaper exact op serves.
@@ -79,6 +79,20 @@ Tensor negative(const Located& x) {
   return unary<Negative>(x);
 }
 
+namespace {
+Tensor& rebind(std::string_view op, Tensor& a, Tensor result) {
+  if (a.requires_grad() && a.is_leaf())
+    throw located<std::logic_error>(std::string(op) + ": the tensor of shape " + to_string(a.shape()) +
+                                    " is a leaf that requires gradients, and would be the result of an op; change it with assign, or by an optimiser");
+  return a = std::move(result);
+}
+}  // namespace
+
+Tensor& operator+=(Tensor& a, const Operand& b) { return rebind("+=", a, a + b); }
+Tensor& operator-=(Tensor& a, const Operand& b) { return rebind("-=", a, a - b); }
+Tensor& operator*=(Tensor& a, const Operand& b) { return rebind("*=", a, a * b); }
+Tensor& operator/=(Tensor& a, const Operand& b) { return rebind("/=", a, a / b); }
+
 Tensor power(const Operand& a, const Operand& b) {
   check_operands("power", {&a, &b});
   const DType dtype = common_dtype(a, b);
@@ -94,7 +108,7 @@ Tensor power(const Operand& a, const Operand& b) {
       const std::int64_t* values = exponent.data<std::int64_t>();
       for (std::int64_t i = 0; i < exponent.size(); ++i)
         if (values[i] < 0)
-          throw std::domain_error("power: an int64 tensor has no power " + std::to_string(values[i]) +
+          throw detail::located<std::domain_error>("power: an int64 tensor has no power " + std::to_string(values[i]) +
                                   "; convert it with to(DType::float64)");
       return true;
     });
@@ -131,7 +145,7 @@ Tensor where(const Located& condition, const Operand& a, const Operand& b) {
   check_defined("where", condition);
   check_operands("where", {&a, &b});
   if (condition.dtype() != DType::bool_)
-    throw std::invalid_argument("where: the condition of shape " + to_string(condition.shape()) + " is " +
+    throw detail::located<std::invalid_argument>("where: the condition of shape " + to_string(condition.shape()) + " is " +
                                 std::string(name_of(condition.dtype())) + ", not bool; compare it, as in x != 0");
   const DType dtype = common_dtype(a, b);
   Tensor inputs[] = {condition, a.to(dtype), b.to(dtype)};

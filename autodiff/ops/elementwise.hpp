@@ -44,6 +44,22 @@ Tensor operator/(T a, const Located& b) {
 }
 inline Tensor operator-(const Tensor& x) { return negative(x); }
 
+/// `a` becomes the result of a + b; other handles to the tensor that it was keep theirs. Throws std::logic_error where that is a leaf
+/// which requires gradients: it would be out of the reach of its optimiser.
+Tensor& operator+=(Tensor& a, const Operand& b);
+Tensor& operator-=(Tensor& a, const Operand& b);
+Tensor& operator*=(Tensor& a, const Operand& b);
+Tensor& operator/=(Tensor& a, const Operand& b);
+// An xtensor array takes a tensor's values, as in x += t.array<double>().
+template <XtExpression E, std::same_as<Tensor> T>
+void operator+=(E& an_xtensor_array_takes_values, const T& so_write_the_tensor_dot_array) = delete;
+template <XtExpression E, std::same_as<Tensor> T>
+void operator-=(E& an_xtensor_array_takes_values, const T& so_write_the_tensor_dot_array) = delete;
+template <XtExpression E, std::same_as<Tensor> T>
+void operator*=(E& an_xtensor_array_takes_values, const T& so_write_the_tensor_dot_array) = delete;
+template <XtExpression E, std::same_as<Tensor> T>
+void operator/=(E& an_xtensor_array_takes_values, const T& so_write_the_tensor_dot_array) = delete;
+
 /// eˣ.
 Tensor exp(const Located& x);
 /// ln x; -inf at 0, NaN below. d/dx = 1/x.
@@ -90,11 +106,49 @@ Tensor less_equal(const Operand& a, const Operand& b);
 Tensor greater(const Operand& a, const Operand& b);
 Tensor greater_equal(const Operand& a, const Operand& b);
 
-inline Tensor operator==(const Tensor& a, const Operand& b) { return equal(a, b); }
-inline Tensor operator!=(const Tensor& a, const Operand& b) { return not_equal(a, b); }
-inline Tensor operator<(const Tensor& a, const Operand& b) { return less(a, b); }
-inline Tensor operator<=(const Tensor& a, const Operand& b) { return less_equal(a, b); }
-inline Tensor operator>(const Tensor& a, const Operand& b) { return greater(a, b); }
-inline Tensor operator>=(const Tensor& a, const Operand& b) { return greater_equal(a, b); }
+inline Tensor operator==(const Tensor& a, const Operand& b) { return equal(Operand(a, b.site()), b); }
+inline Tensor operator!=(const Tensor& a, const Operand& b) { return not_equal(Operand(a, b.site()), b); }
+inline Tensor operator<(const Tensor& a, const Operand& b) { return less(Operand(a, b.site()), b); }
+inline Tensor operator<=(const Tensor& a, const Operand& b) { return less_equal(Operand(a, b.site()), b); }
+inline Tensor operator>(const Tensor& a, const Operand& b) { return greater(Operand(a, b.site()), b); }
+inline Tensor operator>=(const Tensor& a, const Operand& b) { return greater_equal(Operand(a, b.site()), b); }
+template <Number T>
+Tensor operator<(T a, const Located& b) {
+  return less(Operand(a, b.site()), b);
+}
+template <Number T>
+Tensor operator<=(T a, const Located& b) {
+  return less_equal(Operand(a, b.site()), b);
+}
+template <Number T>
+Tensor operator>(T a, const Located& b) {
+  return greater(Operand(a, b.site()), b);
+}
+template <Number T>
+Tensor operator>=(T a, const Located& b) {
+  return greater_equal(Operand(a, b.site()), b);
+}
+// The compiler takes == and != the other way round too, so both must fit as they are; and a tensor is one, for two xtensor arrays have
+// an operator of their own.
+template <std::same_as<Tensor> U, class T>
+  requires(Number<T> || XtExpression<T>)
+Tensor operator==(const U& a, const T& b) {
+  return equal(Operand(a, detail::CallSite()), Operand(b, detail::CallSite()));
+}
+template <class T, std::same_as<Tensor> U>
+  requires(Number<T> || XtExpression<T>)
+Tensor operator==(const T& a, const U& b) {
+  return equal(Operand(a, detail::CallSite()), Operand(b, detail::CallSite()));
+}
+template <std::same_as<Tensor> U, class T>
+  requires(Number<T> || XtExpression<T>)
+Tensor operator!=(const U& a, const T& b) {
+  return not_equal(Operand(a, detail::CallSite()), Operand(b, detail::CallSite()));
+}
+template <class T, std::same_as<Tensor> U>
+  requires(Number<T> || XtExpression<T>)
+Tensor operator!=(const T& a, const U& b) {
+  return not_equal(Operand(a, detail::CallSite()), Operand(b, detail::CallSite()));
+}
 
 }  // namespace xgrad

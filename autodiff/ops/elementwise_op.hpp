@@ -18,7 +18,7 @@ struct Unary : ElementwiseOp {
   static constexpr bool same_type = true;
   static constexpr bool integral = false;
   std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<O>(dtype); }
+  TileKernel tile_kernel(DType dtype) const final { return find_same_type<O>(dtype); }
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<O>(dtype, accumulated); }
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return O::rule(g, inputs[0], y);
@@ -35,7 +35,7 @@ struct Binary : ElementwiseOp {
   static constexpr bool same_type = true;
   static constexpr bool integral = true;
   std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<O>(dtype); }
+  TileKernel tile_kernel(DType dtype) const final { return find_same_type<O>(dtype); }
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<O>(dtype, accumulated); }
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const final {
     return i == 0 ? O::rule_a(g, inputs[0], inputs[1], y) : O::rule_b(g, inputs[0], inputs[1], y);
@@ -51,7 +51,7 @@ struct Comparison : ElementwiseOp {
   static constexpr std::size_t arity = 2;
   static constexpr bool same_type = false;
   std::string_view name() const final { return O::title; }
-  TileKernel kernel(DType dtype) const final { return find_comparison<O>(dtype); }
+  TileKernel tile_kernel(DType dtype) const final { return find_comparison<O>(dtype); }
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<O>(dtype, accumulated); }
   Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const final { return {}; }
 };

@@ -304,7 +304,7 @@ struct Clip : ElementwiseOp {
   static constexpr bool same_type = true;
   static constexpr bool integral = true;
   std::string_view name() const final { return "clip"; }
-  TileKernel kernel(DType dtype) const final { return find_same_type<Clip>(dtype); }
+  TileKernel tile_kernel(DType dtype) const final { return find_same_type<Clip>(dtype); }
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<Clip>(dtype, accumulated); }
   static auto kernel(const auto& x, const auto& low, const auto& high) {
     return choose(is_nan(x), x, Minimum::kernel(Maximum::kernel(x, low), high));
@@ -335,7 +335,7 @@ struct Where : ElementwiseOp {
   static constexpr std::size_t arity = 3;
   static constexpr bool same_type = false;
   std::string_view name() const final { return "where"; }
-  TileKernel kernel(DType dtype) const final {
+  TileKernel tile_kernel(DType dtype) const final {
     return dispatch(dtype, [](auto type) -> TileKernel { return where_kernel<decltype(type)>; });
   }
   VectorKernel vector_kernel(DType dtype, Accumulated accumulated) const final { return simd_vector_kernel<Where>(dtype, accumulated); }
@@ -379,7 +379,7 @@ struct Cast : ElementwiseOp {
   static constexpr std::size_t arity = 1;
   static constexpr bool same_type = false;
   std::string_view name() const final { return "to"; }
-  TileKernel kernel(DType from) const final {
+  TileKernel tile_kernel(DType from) const final {
     return dispatch(from, [](auto source) -> TileKernel {
       return dispatch(to, [](auto target) -> TileKernel { return cast_kernel<decltype(source), decltype(target)>; });
     });

@@ -145,7 +145,7 @@ Tensor transform(const Tensor& x) {
 /// In a floating dtype, `axis` counted from the front, without the pairs of complex values.
 Tensor prepared(std::string_view op, const Tensor& x, bool complex, std::int64_t& axis) {
   detail::check_defined(op, x);
-  const auto refuse = [&](const std::string& why) { throw std::invalid_argument(std::string(op) + ": shape " + to_string(x.shape()) + " " + why); };
+  const auto refuse = [&](const std::string& why) { throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(x.shape()) + " " + why); };
   if (complex && (x.dim() == 0 || x.shape(-1) != 2)) refuse("has no last axis of 2, real and imaginary parts");
   const Shape shape(x.shape().begin(), x.shape().end() - (complex ? 1 : 0));
   axis = normalize_axis(op, axis, shape);
@@ -170,7 +170,7 @@ Tensor rfft(const Located& x, std::int64_t axis) {
 Tensor irfft(const Located& y, std::int64_t n, std::int64_t axis) {
   const Tensor input = prepared("irfft", y, true, axis);
   if (n < 1 || n / 2 + 1 != input.shape(axis))
-    throw std::invalid_argument("irfft: shape " + to_string(y.shape()) + " has " + std::to_string(input.shape(axis)) + " elements along axis " + std::to_string(axis) +
+    throw detail::located<std::invalid_argument>("irfft: shape " + to_string(y.shape()) + " has " + std::to_string(input.shape(axis)) + " elements along axis " + std::to_string(axis) +
                                 "; " + std::to_string(n) + " real values have a spectrum of " + std::to_string(n < 1 ? 0 : n / 2 + 1));
   return along(input, axis, -2, -1, [n](const Tensor& t) { return to_signal(t, n) / static_cast<double>(n); });
 }

@@ -178,14 +178,14 @@ Tensor scatter_add_checked(const Tensor& x, const Tensor& indices, const Tensor&
 template <class F>
 void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const F& where) {
   if (indices.dtype() != DType::int64)
-    throw std::invalid_argument(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
                                 std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
   if (indices.size() == 0) return;
   detail::check_values(indices, [=](const Tensor& indices) {
     const std::int64_t* values = indices.data<std::int64_t>();
     for (std::int64_t i = 0; i < indices.size(); ++i)
       if (values[i] < low || values[i] >= high)
-        throw std::out_of_range(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
+        throw detail::located<std::out_of_range>(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
     return true;
   });
 }
@@ -203,7 +203,7 @@ std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indic
 
 [[noreturn]] void refuse_shapes(std::string_view op, std::string_view first, const Shape& a, std::string_view second,
                                 const Shape& b, std::string_view why) {
-  throw std::invalid_argument(std::string(op) + ": " + std::string(first) + " of shape " + to_string(a) + " and " +
+  throw detail::located<std::invalid_argument>(std::string(op) + ": " + std::string(first) + " of shape " + to_string(a) + " and " +
                               std::string(second) + " of shape " + to_string(b) + " " + std::string(why));
 }
 
@@ -269,7 +269,7 @@ Tensor scatter_add(const Located& x, const Tensor& indices, const Located& sourc
 
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   detail::check_defined("one_hot", indices);
-  if (n < 0) throw std::invalid_argument("one_hot: " + std::to_string(n) + " classes");
+  if (n < 0) throw detail::located<std::invalid_argument>("one_hot: " + std::to_string(n) + " classes");
   check_indices("one_hot", indices, 0, n, [n] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
   return equal(expand_dims(indices, -1), classes).to(dtype);

@@ -168,7 +168,7 @@ Tensor matmul(const Located& a, const Located& b) {
   detail::check_defined("matmul", a);
   detail::check_defined("matmul", b);
   const auto fail = [&](const std::string& why) {
-    throw std::invalid_argument("matmul: " + why + ": " + to_string(a.shape()) + " x " + to_string(b.shape()));
+    throw detail::located<std::invalid_argument>("matmul: " + why + ": " + to_string(a.shape()) + " x " + to_string(b.shape()));
   };
   if (a.dim() == 0 || b.dim() == 0) fail("scalars have no matrix product; use multiply");
   const DType dtype = promote(a.dtype(), b.dtype());
@@ -184,7 +184,7 @@ Tensor matmul(const Located& a, const Located& b) {
   const std::int64_t n = left.shape(-2), k = left.shape(-1), m = right.shape(-1);
   if (right.shape(-2) != k) {
     const bool transposed = !column && !row && right.shape(-1) == k;
-    throw std::invalid_argument("matmul: inner dimensions differ: " + to_string(a.shape()) + " x " + to_string(b.shape()) +
+    throw detail::located<std::invalid_argument>("matmul: inner dimensions differ: " + to_string(a.shape()) + " x " + to_string(b.shape()) +
                                 (transposed ? "; transpose the second?" : "; transpose one of them?"));
   }
   const Shape left_batch(left.shape().begin(), left.shape().end() - 2), right_batch(right.shape().begin(), right.shape().end() - 2);

@@ -70,7 +70,7 @@ inline Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t columns) {
 inline Tensor matrices(std::string_view op, const Tensor& a, bool square = false) {
   check_defined(op, a);
   if (a.dim() < 2 || (square && a.shape(-1) != a.shape(-2)))
-    throw std::invalid_argument(std::string(op) + ": shape " + to_string(a.shape()) + " is not one of " + (square ? "square " : "") + "matrices");
+    throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(a.shape()) + " is not one of " + (square ? "square " : "") + "matrices");
   return is_floating(a.dtype()) ? a : a.to(DType::float64);
 }
 
@@ -79,7 +79,7 @@ inline double epsilon_of(DType dtype) {
 }
 
 [[noreturn]] inline void refuse_matrix(std::string_view op, const std::string& why, std::int64_t which, std::int64_t count) {
-  throw std::domain_error(std::string(op) + ": the matrix " + (count > 1 ? std::to_string(which) + " of " + std::to_string(count) + " " : "") + why);
+  throw detail::located<std::domain_error>(std::string(op) + ": the matrix " + (count > 1 ? std::to_string(which) + " of " + std::to_string(count) + " " : "") + why);
 }
 
 /// The rule of all functions here: a matrix with a NaN or an infinity in what is read of it is refused, since LAPACK answers to such

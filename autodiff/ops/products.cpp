@@ -18,7 +18,7 @@ void check(std::string_view op, const Tensor& a, const Tensor& b) {
 }
 
 [[noreturn]] void refuse(std::string_view op, const std::string& why, const Tensor& a, const Tensor& b) {
-  throw std::invalid_argument(std::string(op) + ": " + why + ": " + to_string(a.shape()) + " and " + to_string(b.shape()));
+  throw detail::located<std::invalid_argument>(std::string(op) + ": " + why + ": " + to_string(a.shape()) + " and " + to_string(b.shape()));
 }
 
 Tensor contract(std::string_view op, const Tensor& a, const Tensor& b, const std::vector<std::int64_t>& a_axes,
@@ -171,7 +171,7 @@ class Subscripts {
   [[noreturn]] void refuse(const std::string& why) const {
     std::string shapes;
     for (const Tensor& x : shapes_) shapes += (shapes.empty() ? "" : ", ") + to_string(x.shape());
-    throw std::invalid_argument("einsum: \"" + text_ + "\": " + why + "; shapes " + shapes);
+    throw detail::located<std::invalid_argument>("einsum: \"" + text_ + "\": " + why + "; shapes " + shapes);
   }
 
   /// `dots` axes for "...".

@@ -22,7 +22,7 @@ Tensor along(const Tensor& x, std::size_t axis, const Slice& range) {
 }
 
 [[noreturn]] void refuse(const std::string& what, const Tensor& x) {
-  throw std::invalid_argument(what + ", shape " + to_string(x.shape()));
+  throw detail::located<std::invalid_argument>(what + ", shape " + to_string(x.shape()));
 }
 
 void check_matrices(std::string_view op, const Tensor& x) {

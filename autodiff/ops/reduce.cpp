@@ -102,7 +102,7 @@ struct ArgExtreme final : detail::Reduction {
 void check_not_empty(std::string_view op, const Tensor& x, std::span<const std::int64_t> axes) {
   for (const std::int64_t axis : axes)
     if (x.shape(axis) == 0)
-      throw std::invalid_argument(std::string(op) + ": nothing to reduce along axis " + std::to_string(axis) +
+      throw detail::located<std::invalid_argument>(std::string(op) + ": nothing to reduce along axis " + std::to_string(axis) +
                                   " of shape " + to_string(x.shape()) + "; reduce over axes that are not empty");
 }
 
@@ -198,7 +198,13 @@ Tensor min(const Located& x, const Axes& axes, bool keepdims) { return extreme<d
 
 Tensor argmax(const Located& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Larger>(x, axis, keepdims); }
 Tensor argmin(const Located& x, std::int64_t axis, bool keepdims) { return arg_extreme<detail::Smaller>(x, axis, keepdims); }
-Tensor argmax(const Located& x) { return argmax(flatten(x), 0); }
-Tensor argmin(const Located& x) { return argmin(flatten(x), 0); }
+Tensor argmax(const Located& x) {
+  detail::check_defined("argmax", x);
+  return argmax(flatten(x), 0);
+}
+Tensor argmin(const Located& x) {
+  detail::check_defined("argmin", x);
+  return argmin(flatten(x), 0);
+}
 
 }  // namespace xgrad

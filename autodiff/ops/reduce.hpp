@@ -24,6 +24,10 @@ Tensor logsumexp(const Located& x, const Axes& axes = {}, bool keepdims = false)
 Tensor argmax(const Located& x, std::int64_t axis, bool keepdims = false);
 /// Index of the smallest, as `argmax`.
 Tensor argmin(const Located& x, std::int64_t axis, bool keepdims = false);
+template <Flag B>
+Tensor argmax(const Located& x, B axis_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
+template <Flag B>
+Tensor argmin(const Located& x, B axis_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
 /// The same of the flattened tensor.
 Tensor argmax(const Located& x);
 Tensor argmin(const Located& x);

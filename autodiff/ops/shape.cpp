@@ -144,7 +144,7 @@ Tensor permute(const Tensor& x, AxisList order) {
 Tensor reshape_as(std::string_view op, const Tensor& x, Shape shape) {
   if (shape == x.shape()) return x;
   if (size_of(shape) != x.size())
-    throw std::invalid_argument(std::string(op) + ": " + to_string(x.shape()) + " has " + std::to_string(x.size()) +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": " + to_string(x.shape()) + " has " + std::to_string(x.size()) +
                                 " elements, " + to_string(shape) + " has " + std::to_string(size_of(shape)));
   return record_view(detail::shared_op<Reshape>(), x, std::move(shape));
 }
@@ -158,7 +158,7 @@ Tensor reshape(const Located& x, const Shape& shape) {
   if (unknown != target.end()) {
     *unknown = 1;
     const auto fail = [&](const std::string& why) {
-      throw std::invalid_argument("reshape: " + to_string(x.shape()) + " does not fit " + to_string(shape) + ": " + why);
+      throw detail::located<std::invalid_argument>("reshape: " + to_string(x.shape()) + " does not fit " + to_string(shape) + ": " + why);
     };
     if (std::find(target.begin(), target.end(), -1) != target.end()) fail("only one extent may be -1");
     check_shape("reshape", target);
@@ -178,7 +178,7 @@ Tensor transpose(const Located& x, const std::vector<std::int64_t>& axes) {
   AxisList sorted = order;
   std::sort(sorted.begin(), sorted.end());
   if (order.size() != x.dim() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
-    throw std::invalid_argument("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
+    throw detail::located<std::invalid_argument>("transpose: " + std::to_string(axes.size()) + " axes given for shape " + to_string(x.shape()) +
                                 "; each of its " + std::to_string(x.dim()) + " axes must be named once");
   return permute(x, std::move(order));
 }
@@ -193,7 +193,7 @@ Tensor transpose(const Located& x) {
 Tensor matrix_transpose(const Located& x) {
   check_defined("matrix_transpose", x);
   if (x.dim() < 2)
-    throw std::invalid_argument("matrix_transpose: shape " + to_string(x.shape()) + " has fewer than two axes");
+    throw detail::located<std::invalid_argument>("matrix_transpose: shape " + to_string(x.shape()) + " has fewer than two axes");
   AxisList order(x.dim());
   std::iota(order.begin(), order.end(), 0);
   std::swap(order[order.size() - 1], order[order.size() - 2]);
@@ -220,7 +220,7 @@ Tensor broadcast_to(const Located& x, const Shape& shape) {
   for (std::size_t i = 0; fits && i < from.size(); ++i)
     fits = from[i] == 1 || from[i] == shape[shape.size() - from.size() + i];
   if (!fits)
-    throw std::invalid_argument("broadcast_to: " + to_string(from) + " does not broadcast to " + to_string(shape));
+    throw detail::located<std::invalid_argument>("broadcast_to: " + to_string(from) + " does not broadcast to " + to_string(shape));
   return record_view(detail::shared_op<BroadcastTo>(), x, shape);
 }
 
@@ -233,7 +233,7 @@ Tensor squeeze(const Located& x, const Axes& axes) {
     for (const std::int64_t axis : axes.normalize("squeeze", x.shape())) {
       const auto i = static_cast<std::size_t>(axis);
       if (x.shape()[i] != 1)
-        throw std::invalid_argument("squeeze: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) +
+        throw detail::located<std::invalid_argument>("squeeze: axis " + std::to_string(axis) + " of shape " + to_string(x.shape()) +
                                     " has extent " + std::to_string(x.shape()[i]) + ", not 1");
       drop[i] = 1;
     }
@@ -247,7 +247,7 @@ Tensor squeeze(const Located& x, const Axes& axes) {
 Tensor expand_dims(const Located& x, const Axes& axes) {
   check_defined("expand_dims", x);
   if (axes.all())
-    throw std::invalid_argument("expand_dims: no axes given for shape " + to_string(x.shape()) + "; name where they go");
+    throw detail::located<std::invalid_argument>("expand_dims: no axes given for shape " + to_string(x.shape()) + "; name where they go");
   const AxisList places = axes.normalize("expand_dims", x.dim() + axes.count());
   Shape shape;
   for (std::size_t i = 0, next = 0, from = 0; i < x.dim() + places.size(); ++i) {
@@ -262,7 +262,7 @@ Tensor flatten(const Located& x, std::int64_t start_axis) {
   check_defined("flatten", x);
   if (x.dim() == 0) {
     if (start_axis != 0 && start_axis != -1)
-      throw std::invalid_argument("flatten: axis " + std::to_string(start_axis) + " is out of range for shape ()");
+      throw detail::located<std::invalid_argument>("flatten: axis " + std::to_string(start_axis) + " is out of range for shape ()");
     return reshape_as("flatten", x, {1});
   }
   const auto start = static_cast<std::size_t>(normalize_axis("flatten", start_axis, x.shape()));

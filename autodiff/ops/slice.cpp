@@ -126,7 +126,7 @@ Selection behind_batch(const Selection& selection, std::int64_t count) {
 /// First position, number and step of a range along an axis, as Python resolves it.
 void resolve(const Slice& slice, std::int64_t extent, std::int64_t& first, std::int64_t& size, std::int64_t& step) {
   step = slice.step.value_or(1);
-  if (step == 0) throw std::invalid_argument("slice: the step of a range is 0");
+  if (step == 0) throw detail::located<std::invalid_argument>("slice: the step of a range is 0");
   const std::int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? extent : extent - 1;
   const auto clamp = [&](std::int64_t at) { return std::clamp(at < 0 ? at + extent : at, lowest, highest); };
   first = slice.start ? clamp(*slice.start) : step > 0 ? lowest : highest;
@@ -143,11 +143,11 @@ Selection select(const Shape& source, const std::vector<Slice>& slices) {
   bool ellipsis = false;
   for (const Slice& slice : slices) {
     if (slice.kind == Slice::Kind::ellipsis && std::exchange(ellipsis, true))
-      throw std::invalid_argument("slice: more than one ellipsis for shape " + to_string(source));
+      throw detail::located<std::invalid_argument>("slice: more than one ellipsis for shape " + to_string(source));
     if (slice.kind != Slice::Kind::newaxis && slice.kind != Slice::Kind::ellipsis) ++consumed;
   }
   if (consumed > source.size())
-    throw std::invalid_argument("slice: " + std::to_string(consumed) + " entries for shape " + to_string(source));
+    throw detail::located<std::invalid_argument>("slice: " + std::to_string(consumed) + " entries for shape " + to_string(source));
 
   Selection selection;
   selection.source = source;
@@ -171,7 +171,7 @@ Selection select(const Shape& source, const std::vector<Slice>& slices) {
       case Slice::Kind::index: {
         const std::int64_t extent = source[axis];
         if (slice.index < -extent || slice.index >= extent)
-          throw std::out_of_range("slice: index " + std::to_string(slice.index) + " is out of range for axis " +
+          throw detail::located<std::out_of_range>("slice: index " + std::to_string(slice.index) + " is out of range for axis " +
                                   std::to_string(axis) + " of shape " + to_string(source));
         selection.first[axis++] = slice.index < 0 ? slice.index + extent : slice.index;
         break;

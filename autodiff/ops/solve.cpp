@@ -199,7 +199,7 @@ Tensor detail::solve_for(std::string_view op, const Tensor& a, const Tensor& b, 
   const Tensor right = matrices(op, b);
   const DType dtype = promote(left.dtype(), right.dtype());
   if (right.shape(-2) != left.shape(-1))
-    throw std::invalid_argument(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
+    throw detail::located<std::invalid_argument>(std::string(op) + ": shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   const Shape batch = broadcast_shapes(op, batch_shape(left.shape()), batch_shape(right.shape()));
   const std::int64_t n = left.shape(-1), columns = right.shape(-1);
   Tensor inputs[] = {broadcast_to(left.to(dtype), with_matrix(batch, n, n)), broadcast_to(right.to(dtype), with_matrix(batch, n, columns))};
@@ -221,7 +221,7 @@ Tensor lstsq(const Located& a, const Located& b) {
   const Tensor input = matrices("lstsq", a);
   if (b.dim() == 1) return squeeze(lstsq(input, expand_dims(b, -1)), -1);
   if (b.dim() < 2 || b.shape(-2) != input.shape(-2))
-    throw std::invalid_argument("lstsq: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
+    throw detail::located<std::invalid_argument>("lstsq: shapes " + to_string(a.shape()) + " and " + to_string(b.shape()) + " do not go together");
   if (input.shape(-2) >= input.shape(-1)) {
     const auto [q, r] = qr_for("lstsq", input);
     return triangular_solve_for("lstsq", r, matmul(turned(q), b), {.lower = false}, input.shape(-2));

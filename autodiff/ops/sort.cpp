@@ -85,7 +85,7 @@ struct SearchSorted final : GeneralOp {
 void check_mask(std::string_view op, const Tensor& mask) {
   detail::check_defined(op, mask);
   if (mask.dtype() != DType::bool_)
-    throw std::invalid_argument(std::string(op) + ": the mask of shape " + to_string(mask.shape()) + " is " + std::string(name_of(mask.dtype())) +
+    throw detail::located<std::invalid_argument>(std::string(op) + ": the mask of shape " + to_string(mask.shape()) + " is " + std::string(name_of(mask.dtype())) +
                                 ", not bool; compare it, as in x > 0");
 }
 
@@ -104,7 +104,7 @@ Tensor sort(const Located& x, std::int64_t axis, bool descending) {
 std::pair<Tensor, Tensor> topk(const Located& x, std::int64_t k, std::int64_t axis, bool largest) {
   const auto at = static_cast<std::int64_t>(detail::checked_axis("topk", x, axis));
   if (k < 0 || k > x.shape(at))
-    throw std::invalid_argument("topk: " + std::to_string(k) + " elements of axis " + std::to_string(at) + " of shape " + to_string(x.shape()));
+    throw detail::located<std::invalid_argument>("topk: " + std::to_string(k) + " elements of axis " + std::to_string(at) + " of shape " + to_string(x.shape()));
   std::vector<Slice> slices(x.dim(), Slice(xt::all()));
   slices[static_cast<std::size_t>(at)] = Slice(xt::range(0, k));
   const Tensor indices = argsort(x, at, largest).slice(slices);
@@ -114,7 +114,7 @@ std::pair<Tensor, Tensor> topk(const Located& x, std::int64_t k, std::int64_t ax
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
   detail::check_defined("searchsorted", sorted);
   detail::check_defined("searchsorted", values);
-  if (sorted.dim() != 1) throw std::invalid_argument("searchsorted: the sorted tensor has shape " + to_string(sorted.shape()) + "; it must be a vector");
+  if (sorted.dim() != 1) throw detail::located<std::invalid_argument>("searchsorted: the sorted tensor has shape " + to_string(sorted.shape()) + "; it must be a vector");
   const DType dtype = promote(sorted.dtype(), values.dtype());
   const Tensor inputs[] = {sorted.to(dtype), values.to(dtype)};
   return detail::record(detail::interned<SearchSorted>(right), inputs, values.shape(), DType::int64);
@@ -125,7 +125,7 @@ Tensor median(const Located& x, const Axes& axes, bool keepdims) {
   const AxisList reduced = axes.normalize("median", x.shape());
   const Tensor lines = detail::reduced_last(is_floating(x.dtype()) ? x.tensor() : x.to(DType::float64), reduced);
   const std::int64_t count = lines.shape(-1);
-  if (count == 0) throw std::invalid_argument("median: nothing to reduce of shape " + to_string(x.shape()));
+  if (count == 0) throw detail::located<std::invalid_argument>("median: nothing to reduce of shape " + to_string(x.shape()));
   const Tensor sorted = sort(lines, -1);
   const auto at = [&](std::int64_t i) { return sorted.slice(xt::ellipsis(), i); };
   const Tensor middle = count % 2 ? at(count / 2) : 0.5 * (at(count / 2 - 1) + at(count / 2));
@@ -160,6 +160,9 @@ Tensor masked_select(const Located& x, const Tensor& mask) {
 Tensor masked_fill(const Located& x, const Tensor& mask, const Operand& value) {
   detail::check_defined("masked_fill", x);
   check_mask("masked_fill", mask);
+  value.check("masked_fill");
+  const Shape shape = broadcast_shapes("masked_fill", x.shape(), mask.shape());
+  if (!value.is_number()) broadcast_shapes("masked_fill", shape, value.tensor().shape());
   return where(mask, value, x);
 }
 

@@ -65,7 +65,7 @@ Tensor remainder_of(const Operand& a, const Operand& b) {
     check_values(b.to(DType::int64), [](const Tensor& divisor) {
       const std::int64_t* values = divisor.data<std::int64_t>();
       if (std::find(values, values + divisor.size(), 0) != values + divisor.size())
-        throw std::domain_error(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
+        throw detail::located<std::domain_error>(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
       return true;
     });
   }
@@ -83,7 +83,7 @@ Tensor lgamma(const Located& x) { return unary<LGamma>(x); }
 Tensor digamma(const Located& x) { return unary<Digamma>(x); }
 Tensor polygamma(std::int64_t n, const Located& x) {
   check_defined("polygamma", x);
-  if (n < 0) throw std::invalid_argument("polygamma: the order is " + std::to_string(n) + "; it must be at least 0");
+  if (n < 0) throw detail::located<std::invalid_argument>("polygamma: the order is " + std::to_string(n) + "; it must be at least 0");
   const DType dtype = to_floating(x.dtype());
   return binary<Polygamma>(static_cast<double>(n), x, dtype, dtype);
 }
@@ -109,7 +109,7 @@ Tensor sinc(const Located& x) {
 }
 
 Tensor copysign(const Operand& a, const Operand& b) {
-  check_operands("copysign", {&a, &b});
+  check_broadcast("copysign", {&a, &b});
   const DType dtype = to_floating(common_dtype(a, b));
   const Tensor sign_of = b.to(dtype).detach();
   const Tensor negative = logical_or(sign_of < 0, logical_and(sign_of == 0, 1 / sign_of < 0));
@@ -117,7 +117,7 @@ Tensor copysign(const Operand& a, const Operand& b) {
 }
 
 Tensor lerp(const Operand& a, const Operand& b, const Operand& w) {
-  check_operands("lerp", {&a, &b, &w});
+  check_broadcast("lerp", {&a, &b, &w});
   const DType dtype = to_floating(common_dtype({&a, &b, &w}));
   const Tensor start = a.to(dtype);
   return start + w.to(dtype) * (b.to(dtype) - start);
@@ -145,15 +145,15 @@ Tensor isfinite(const Located& x) {
   return is_floating(x.dtype()) ? less(abs(x), std::numeric_limits<double>::infinity()) : equal(x, x);
 }
 Tensor logical_and(const Operand& a, const Operand& b) {
-  check_operands("logical_and", {&a, &b});
+  check_broadcast("logical_and", {&a, &b});
   return where(a.to(DType::bool_), b.to(DType::bool_), false);
 }
 Tensor logical_or(const Operand& a, const Operand& b) {
-  check_operands("logical_or", {&a, &b});
+  check_broadcast("logical_or", {&a, &b});
   return where(a.to(DType::bool_), true, b.to(DType::bool_));
 }
 Tensor logical_xor(const Operand& a, const Operand& b) {
-  check_operands("logical_xor", {&a, &b});
+  check_broadcast("logical_xor", {&a, &b});
   return not_equal(a.to(DType::bool_), b.to(DType::bool_));
 }
 Tensor logical_not(const Located& x) {

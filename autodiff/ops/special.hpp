@@ -88,4 +88,9 @@ Tensor logical_or(const Operand& a, const Operand& b);
 Tensor logical_xor(const Operand& a, const Operand& b);
 Tensor logical_not(const Located& x);
 
+/// Element by element: unlike those of bool, these evaluate both sides.
+inline Tensor operator&&(const Tensor& a, const Operand& b) { return logical_and(Operand(a, b.site()), b); }
+inline Tensor operator||(const Tensor& a, const Operand& b) { return logical_or(Operand(a, b.site()), b); }
+inline Tensor operator!(const Tensor& x) { return logical_not(x); }
+
 }  // namespace xgrad

@@ -52,13 +52,15 @@ Tensor var(const Located& x, const Axes& axes, double ddof, bool keepdims) {
 
 Tensor stddev(const Located& x, const Axes& axes, double ddof, bool keepdims) {
   detail::check_defined("stddev", x);
+  const AxisList reduced = axes.normalize("stddev", x.shape());
   const Tensor variance = var(x, axes, ddof, keepdims);
-  return count_of(x, axes.normalize("stddev", x.shape())) == 1 ? variance : detail::flat_root(variance);  // of one element both are 0
+  return count_of(x, reduced) == 1 ? variance : detail::flat_root(variance);  // of one element both are 0
 }
 
 Tensor norm(const Located& x, double p, const Axes& axes, bool keepdims) {
   detail::check_defined("norm", x);
-  if (std::isnan(p)) throw std::invalid_argument("norm: the order is NaN");
+  axes.normalize("norm", x.shape());
+  if (std::isnan(p)) throw detail::located<std::invalid_argument>("norm: the order is NaN");
   const Tensor input = floating(x);
   if (p == 2) return detail::flat_root(sum(square(input), axes, keepdims));
   if (p == 1) return sum(abs(input), axes, keepdims);
@@ -70,11 +72,13 @@ Tensor norm(const Located& x, double p, const Axes& axes, bool keepdims) {
 
 Tensor any(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("any", x);
+  axes.normalize("any", x.shape());
   return sum(x.to(DType::bool_), axes, keepdims) > 0;
 }
 
 Tensor all(const Located& x, const Axes& axes, bool keepdims) {
   detail::check_defined("all", x);
+  axes.normalize("all", x.shape());
   return sum(logical_not(x), axes, keepdims) == 0;
 }
 

@@ -11,11 +11,24 @@ Tensor prod(const Located& x, const Axes& axes = {}, bool keepdims = false);
 Tensor var(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
 /// √var; named as in xtensor, for `std` is a namespace. Where elements are all equal, derivatives of any order are 0.
 Tensor stddev(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
+/// Options of `var` and `stddev`: var(x, -1, {.ddof = 1, .keepdims = true}).
+struct VarOptions {
+  double ddof = 0;
+  bool keepdims = false;
+};
+inline Tensor var(const Located& x, const Axes& axes, const VarOptions& options) { return var(x, axes, options.ddof, options.keepdims); }
+inline Tensor stddev(const Located& x, const Axes& axes, const VarOptions& options) { return stddev(x, axes, options.ddof, options.keepdims); }
+template <Flag B>
+Tensor var(const Located& x, const Axes& axes, B ddof_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
+template <Flag B>
+Tensor stddev(const Located& x, const Axes& axes, B ddof_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
 /// (Σ |x|ᵖ)^(1/p) over axes; of all elements of a matrix with p = 2 that is Frobenius' norm. p = inf: the largest |x|, -inf: the
 /// smallest, 0: how many are not 0 (without gradient). Where the norm is 0, derivatives of any order are 0; so are those of |x|ᵖ, p > 0,
 /// in elements that are 0.
 /// Throws std::invalid_argument for p = NaN.
 Tensor norm(const Located& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
+template <Flag B>
+Tensor norm(const Located& x, B p_is_a_number_and_keepdims_comes_last, const Axes& axes = {}, bool keepdims = false) = delete;
 
 /// Whether any element is not 0; false of nothing. bool, no gradient.
 Tensor any(const Located& x, const Axes& axes = {}, bool keepdims = false);

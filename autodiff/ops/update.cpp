@@ -16,7 +16,7 @@ Tensor fitted(const Tensor& x, const Operand& value, const Shape& part) {
   value.check("at");
   const Tensor tensor = value.to(x.dtype());
   if (broadcast_shapes("at", tensor.shape(), part) != part)
-    throw std::invalid_argument("at: a value of shape " + to_string(tensor.shape()) + " for a part of shape " + to_string(part));
+    throw detail::located<std::invalid_argument>("at: a value of shape " + to_string(tensor.shape()) + " for a part of shape " + to_string(part));
   return broadcast_to(tensor, part);
 }
 
@@ -38,9 +38,9 @@ At::At(const Tensor& x, const Tensor& selector) : x_(x), selector_(selector) {
   detail::check_defined("at", selector);
   if (selector.dtype() == DType::bool_) {
     if (broadcast_shapes("at", x.shape(), selector.shape()) != x.shape())
-      throw std::invalid_argument("at: a mask of shape " + to_string(selector.shape()) + " for shape " + to_string(x.shape()));
+      throw detail::located<std::invalid_argument>("at: a mask of shape " + to_string(selector.shape()) + " for shape " + to_string(x.shape()));
   } else if (selector.dtype() != DType::int64 || selector.dim() != 1 || x.dim() == 0) {
-    throw std::invalid_argument("at: a selector of shape " + to_string(selector.shape()) + " and dtype " + std::string(name_of(selector.dtype())) +
+    throw detail::located<std::invalid_argument>("at: a selector of shape " + to_string(selector.shape()) + " and dtype " + std::string(name_of(selector.dtype())) +
                                 " for shape " + to_string(x.shape()) + "; give slices, a bool mask, or a vector of int64 indices of the first axis");
   }
 }

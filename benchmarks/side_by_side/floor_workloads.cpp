@@ -15,6 +15,13 @@ namespace {
 using Batch = xsimd::batch<float>;
 constexpr std::size_t width = Batch::size;
 Batch load(const float* p) { return Batch::load_unaligned(p); }
+float total_of(const Batch& x) {
+#if XSIMD_VERSION_MAJOR >= 9
+  return xsimd::reduce_add(x);
+#else
+  return xsimd::hadd(x);
+#endif
+}
 
 class MlpFloor {
  public:
@@ -184,7 +191,7 @@ void gelu(Fields& f) {
     const Batch slope = Batch(0.5f * 0.7978845608f) * (Batch(1.0f) - t * t) * (Batch(1.0f) + Batch(3 * 0.044715f) * square);
     (half + x * slope).store_unaligned(&f.gx[i]);
   }
-  f.loss = xsimd::hadd(total);
+  f.loss = total_of(total);
 }
 
 void gated(Fields& f) {
@@ -201,7 +208,7 @@ void gated(Fields& f) {
       (load(&f.ga[j]) + gt * x + gs).store_unaligned(&f.ga[j]);
       (load(&f.gb[j]) + gt + gs * x).store_unaligned(&f.gb[j]);
     }
-  f.loss = xsimd::hadd(total);
+  f.loss = total_of(total);
 }
 
 void normalisation(Fields& f) {
@@ -213,15 +220,15 @@ void normalisation(Fields& f) {
     const float *x = &f.x[r * columns], *w = &f.w[r * columns];
     Batch sum(0.0f), squares(0.0f), dots(0.0f), cotangents(0.0f);
     for (std::size_t j = 0; j < columns; j += width) sum += load(x + j);
-    const Batch mean(xsimd::hadd(sum) / n);
+    const Batch mean(total_of(sum) / n);
     for (std::size_t j = 0; j < columns; j += width) {
       const Batch d = load(x + j) - mean, g = load(w + j) * load(&f.a[j]);
       squares += d * d;
       dots += g * d;
       cotangents += g;
     }
-    const float scale = 1 / std::sqrt(xsimd::hadd(squares) / n + 1e-5f), along = xsimd::hadd(dots) * scale * scale / n;
-    const Batch s(scale), p(along), q(xsimd::hadd(cotangents) / n);
+    const float scale = 1 / std::sqrt(total_of(squares) / n + 1e-5f), along = total_of(dots) * scale * scale / n;
+    const Batch s(scale), p(along), q(total_of(cotangents) / n);
     for (std::size_t j = 0; j < columns; j += width) {
       const Batch d = load(x + j) - mean, weight = load(w + j), a = load(&f.a[j]), y = d * s;
       total += weight * (y * a + load(&f.b[j]));
@@ -230,7 +237,7 @@ void normalisation(Fields& f) {
       (s * (weight * a - q - d * p)).store_unaligned(&f.gx[r * columns + j]);
     }
   }
-  f.loss = xsimd::hadd(total);
+  f.loss = total_of(total);
 }
 
 void variance(Fields& f) {
@@ -240,13 +247,13 @@ void variance(Fields& f) {
     const float* x = &f.x[r * columns];
     Batch sum(0.0f), squares(0.0f);
     for (std::size_t j = 0; j < columns; j += width) sum += load(x + j);
-    const Batch mean(xsimd::hadd(sum) / n);
+    const Batch mean(total_of(sum) / n);
     for (std::size_t j = 0; j < columns; j += width) {
       const Batch d = load(x + j) - mean;
       squares += d * d;
       (Batch(2 / n) * d).store_unaligned(&f.gx[r * columns + j]);
     }
-    total += xsimd::hadd(squares) / n;
+    total += total_of(squares) / n;
   }
   f.loss = total;
 }
@@ -268,7 +275,7 @@ Implementation polynomial() {
       Batch term = p - load(&s->y[i]);
       for (std::size_t k = 0; k < 6; ++k) sums[k] += term, term *= x;
     }
-    for (std::size_t k = 0; k < 6; ++k) s->g[k] = xsimd::hadd(sums[k]) * 2 / points;
+    for (std::size_t k = 0; k < 6; ++k) s->g[k] = total_of(sums[k]) * 2 / points;
   };
   return {run, [=] {
             run();

@@ -42,7 +42,7 @@ inline Tensor square_with(const Rule& rule, const Tensor& x) {
 struct Product final : ElementwiseOp {
   explicit Product(double factor) : factor(factor) {}
   std::string_view name() const override { return "test_product"; }
-  detail::TileKernel kernel(DType) const override {
+  detail::TileKernel tile_kernel(DType) const override {
     return [](const void* const* inputs, void* output, std::size_t n) {
       const auto *a = static_cast<const double*>(inputs[0]), *b = static_cast<const double*>(inputs[1]);
       for (std::size_t i = 0; i < n; ++i) static_cast<double*>(output)[i] = a[i] * b[i] * b[i];
