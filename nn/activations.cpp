@@ -1,3 +1,4 @@
+#include <autodiff/tape.hpp>
 #include <cmath>
 #include <nn/activations.hpp>
 #include <numbers>
@@ -7,8 +8,9 @@ namespace xgrad::nn {
 namespace {
 
 void check_floating(std::string_view name, const Tensor& x) {
+  xgrad::detail::check_defined(name, x);
   if (!is_floating(x.dtype()))
-    throw std::invalid_argument(std::string(name) + ": the input of shape " + to_string(x.shape()) + " is " +
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": the input of shape " + to_string(x.shape()) + " is " +
                                 std::string(name_of(x.dtype())) + "; convert it with to(DType::float32)");
 }
 
@@ -40,7 +42,7 @@ Tensor silu(const Located& x) {
 Tensor softplus(const Located& x, const SoftplusOptions& options) {
   check_floating("softplus", x);
   if (!(options.beta > 0))
-    throw std::invalid_argument("softplus: beta must be positive, got " + std::to_string(options.beta));
+    throw xgrad::detail::located<std::invalid_argument>("softplus: beta must be positive, got " + std::to_string(options.beta));
   const Tensor scaled = options.beta * x;
   return where(scaled > options.threshold, x, xgrad::softplus(scaled) / options.beta);
 }

@@ -1,3 +1,4 @@
+#include <nn/detail/ownership.hpp>
 #include <nn/gradcheck.hpp>
 
 namespace xgrad::nn {
@@ -7,6 +8,7 @@ using Check = GradcheckResult(const TensorFunction&, const std::vector<Tensor>&,
 
 GradcheckResult check_parameters(Check& check, Module& model, const std::function<Tensor()>& f, GradcheckOptions options) {
   std::vector<Tensor> parameters;
+  xgrad::detail::check_callable("nn::gradcheck", f);
   const bool named = !options.names.empty();
   for (auto& [name, parameter] : model.named_parameters()) {
     parameters.push_back(parameter);
@@ -15,7 +17,9 @@ GradcheckResult check_parameters(Check& check, Module& model, const std::functio
   return check(
       [&](const std::vector<Tensor>& replacements) {
         const detail::ParameterSwap swap(model, replacements);
-        return f();
+        const Tensor output = f();
+        if (output.defined() && output.requires_grad()) detail::check_owned("nn::gradcheck", output, replacements);
+        return output;
       },
       parameters, options);
 }

@@ -20,7 +20,7 @@ std::string describe(const Tensor& tensor) {
 void check_floating(std::string_view name, const Tensor& input) {
   check_defined(name, input);
   if (!is_floating(input.dtype()))
-    throw std::invalid_argument(std::string(name) + ": the input is " + describe(input) + "; it must be floating");
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": the input is " + describe(input) + "; it must be floating");
 }
 
 /// The target as numbers, of the input's shape.
@@ -28,7 +28,7 @@ Tensor numbers(std::string_view name, const Tensor& input, const Tensor& target)
   check_floating(name, input);
   check_defined(name, target);
   if (input.shape() != target.shape())
-    throw std::invalid_argument(std::string(name) + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
                                 to_string(target.shape()) + "; reshape one of them");
   return is_floating(target.dtype()) ? target : target.to(input.dtype());
 }
@@ -37,7 +37,7 @@ Tensor numbers(std::string_view name, const Tensor& input, const Tensor& target)
 Tensor element_weight(std::string_view name, std::string_view what, const Tensor& input, const Tensor& weight) {
   if (!weight.defined()) return {};
   if (broadcast_shapes(name, input.shape(), weight.shape()) != input.shape())
-    throw std::invalid_argument(std::string(name) + ": the " + std::string(what) + " of shape " + to_string(weight.shape()) +
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": the " + std::string(what) + " of shape " + to_string(weight.shape()) +
                                 " does not broadcast to the input's shape " + to_string(input.shape()));
   return weight.to(input.dtype());
 }
@@ -58,10 +58,10 @@ struct ClassTargets {
 };
 
 std::int64_t class_axis(std::string_view name, const Tensor& input) {
-  if (input.dim() == 0) throw std::invalid_argument(std::string(name) + ": the input of shape () has no class axis");
+  if (input.dim() == 0) throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": the input of shape () has no class axis");
   const std::int64_t axis = input.dim() == 1 ? 0 : 1;
   if (input.shape(axis) == 0)
-    throw std::invalid_argument(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has no classes");
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has no classes");
   return axis;
 }
 
@@ -73,7 +73,7 @@ ClassTargets class_targets(std::string_view name, const Tensor& input, const Ten
   for (std::size_t i = 0; i < input.dim(); ++i)
     if (static_cast<std::int64_t>(i) != targets.axis) expected.push_back(input.shape()[i]);
   if (target.shape() != expected)
-    throw std::invalid_argument(std::string(name) + ": class indices of shape " + to_string(target.shape()) +
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": class indices of shape " + to_string(target.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(expected));
   const bool all_count = xgrad::detail::check_values(
@@ -83,7 +83,7 @@ ClassTargets class_targets(std::string_view name, const Tensor& input, const Ten
         for (std::int64_t i = 0; i < target.size(); ++i) {
           if (ignore_index && indices[i] == *ignore_index) all_count = false;
           else if (indices[i] < 0 || indices[i] >= classes)
-            throw std::out_of_range(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
+            throw xgrad::detail::located<std::out_of_range>(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
                                     ") is not one of the " + std::to_string(classes) + " classes of an input of shape " + to_string(shape));
         }
         return all_count;
@@ -100,7 +100,7 @@ Tensor class_weight(std::string_view name, const Tensor& input, const Tensor& we
   if (!weight.defined()) return {};
   const std::int64_t classes = input.shape(class_axis(name, input));
   if (weight.shape() != Shape{classes})
-    throw std::invalid_argument(std::string(name) + ": class weights of shape " + to_string(weight.shape()) +
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": class weights of shape " + to_string(weight.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(Shape{classes}));
   return weight.to(input.dtype());
@@ -154,7 +154,7 @@ Tensor l1_loss(const Located& input, const Located& target, const LossOptions& o
 Tensor huber_loss(const Located& input, const Located& target, const HuberLossOptions& options) {
   const Tensor numeric = numbers("huber_loss", input, target);
   const double delta = options.delta;
-  if (!(delta > 0)) throw std::invalid_argument("huber_loss: delta must be positive, got " + std::to_string(delta));
+  if (!(delta > 0)) throw xgrad::detail::located<std::invalid_argument>("huber_loss: delta must be positive, got " + std::to_string(delta));
   const Tensor difference = input - numeric, size = abs(difference);
   return reduce(where(size <= delta, 0.5 * square(difference), delta * (size - 0.5 * delta)), options.reduction);
 }
@@ -164,7 +164,8 @@ Tensor nll_loss(const Located& input, const Located& target, const NLLLossOption
   check_floating(name, input);
   check_defined(name, target);
   if (target.dtype() != DType::int64)
-    throw std::invalid_argument(std::string(name) + ": class indices must be int64, got " + describe(target));
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": class indices must be int64, got " + describe(target) +
+                                "; convert them with to(DType::int64), or take one_hot of them");
   const Tensor weight = class_weight(name, input, options.weight);
   return class_losses(input, class_targets(name, input, target, options.ignore_index), weight, 0, options.reduction);
 }
@@ -175,7 +176,7 @@ Tensor cross_entropy(const Located& input, const Located& target, const CrossEnt
   check_defined(name, target);
   const double smoothing = options.label_smoothing;
   if (!(smoothing >= 0 && smoothing <= 1))
-    throw std::invalid_argument(std::string(name) + ": label_smoothing must lie in [0, 1], got " + std::to_string(smoothing));
+    throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": label_smoothing must lie in [0, 1], got " + std::to_string(smoothing));
   const Tensor weight = class_weight(name, input, options.weight);
   const std::int64_t axis = class_axis(name, input);
   if (target.dtype() == DType::int64) {
@@ -183,9 +184,9 @@ Tensor cross_entropy(const Located& input, const Located& target, const CrossEnt
     return class_losses(log_softmax(input, axis), targets, weight, smoothing, options.reduction);
   }
   if (!is_floating(target.dtype()) || target.shape() != input.shape())
-    throw std::invalid_argument(
+    throw xgrad::detail::located<std::invalid_argument>(
         std::string(name) + ": the target must be int64 class indices or floating probabilities of the input's shape " +
-        to_string(input.shape()) + ", got " + describe(target));
+        to_string(input.shape()) + ", got " + describe(target) + "; convert class indices with to(DType::int64)");
   Tensor p = target;
   if (smoothing > 0) p = (1 - smoothing) * p + smoothing / static_cast<double>(input.shape(axis));
   Tensor log_p = log_softmax(input, axis);
@@ -206,7 +207,7 @@ Tensor binary_cross_entropy(const Located& input, const Located& target, const B
     const auto* values = input.data<decltype(type)>();
     for (std::int64_t i = 0; i < input.size(); ++i)
       if (!(values[i] >= 0 && values[i] <= 1))
-        throw std::domain_error(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has " +
+        throw xgrad::detail::located<std::domain_error>(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has " +
                                 std::to_string(values[i]) + " (element " + std::to_string(i) +
                                 "), no probability; use binary_cross_entropy_with_logits for logits");
   });

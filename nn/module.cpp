@@ -1,10 +1,11 @@
+#include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
-#include <map>
+#include <nn/detail/ownership.hpp>
 #include <nn/module.hpp>
+#include <ostream>
 #include <stdexcept>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace xgrad::nn {
 namespace {
@@ -16,7 +17,9 @@ class ParameterWalk : public MemberVisitor {
   explicit ParameterWalk(F f) : f_(std::move(f)) {}
 
   void parameter(std::string_view name, Tensor& tensor) override {
-    if (tensor.defined()) f_(prefix_ + std::string(name), tensor);
+    if (!tensor.defined()) return;
+    detail::own(tensor);
+    f_(prefix_ + std::string(name), tensor);
   }
   void child(std::string_view name, Module& module) override {
     const std::size_t length = prefix_.size();
@@ -70,9 +73,10 @@ void Module::visit_members(MemberVisitor&) {}
 
 NamedTensors Module::named_parameters() const {
   NamedTensors named;
-  std::unordered_set<const xgrad::detail::Node*> seen;
-  for_each_parameter(*this, [&](std::string name, const Tensor& tensor) {
-    if (seen.insert(tensor.node()).second) named.emplace_back(std::move(name), tensor);
+  for_each_parameter(*this, [&named](std::string name, const Tensor& tensor) {
+    const auto seen =
+        std::find_if(named.begin(), named.end(), [&](const auto& entry) { return entry.second.is(tensor); });
+    if (seen == named.end()) named.emplace_back(std::move(name), tensor);
   });
   return named;
 }
@@ -130,7 +134,7 @@ StateDict Module::state_dict() const {
 }
 
 void Module::load_state_dict(const StateDict& state, const LoadOptions& options) {
-  std::map<std::string_view, const Tensor*> given;  // ordered: no choice of names in a file makes it slow
+  std::unordered_map<std::string_view, const Tensor*> given;
   std::string problems;
   const auto problem = [&problems](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
   for (const auto& [name, tensor] : state) {
@@ -147,8 +151,7 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
     }
     const Tensor& value = *found->second;
     given.erase(found);
-    if (!tensor.is_leaf()) problem("'" + name + "' of the model is computed from other tensors, and cannot be assigned");
-    else if (value.shape() != tensor.shape() || !is_floating(value.dtype()))
+    if (value.shape() != tensor.shape() || !is_floating(value.dtype()))
       problem("'" + name + "' is " + describe(value) + " where the model has " + describe(tensor));
     else assignments.emplace_back(tensor, value.detach().to(tensor.dtype()));
   });
@@ -169,7 +172,26 @@ Tensor parameter(const Tensor& values) {
                                 " carry no gradients; use float32 or float64");
   Tensor leaf = values.evaluate().detach();
   leaf.set_requires_grad(true);
+  detail::await_owner(leaf);
   return leaf;
+}
+
+std::ostream& operator<<(std::ostream& stream, const Module& module) {
+  struct Line {
+    std::string name, shape, dtype;
+    bool frozen;
+  };
+  std::vector<Line> lines;
+  std::size_t longest_name = 0, longest_shape = 0;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    lines.push_back({name, to_string(parameter.shape()), std::string(name_of(parameter.dtype())), !parameter.requires_grad()});
+    longest_name = std::max(longest_name, name.size());
+    longest_shape = std::max(longest_shape, lines.back().shape.size());
+  }
+  const auto padded = [](std::string text, std::size_t width) { return text.append(width - text.size(), ' '); };
+  for (const Line& line : lines)
+    stream << padded(line.name, longest_name) << "  " << padded(line.shape, longest_shape) << "  " << line.dtype << (line.frozen ? "  frozen\n" : "\n");
+  return stream << module.parameter_count() << " parameters\n";
 }
 
 namespace detail {
@@ -184,9 +206,11 @@ ParameterSwap::ParameterSwap(Module& module, const std::vector<Tensor>& replacem
       throw std::invalid_argument("ParameterSwap: a tensor of shape " + to_string(replacements[i].shape()) +
                                   " for a parameter of shape " + to_string(parameters[i].shape()));
   for_each_parameter(module, [&](const std::string&, Tensor& member) { originals_.emplace_back(&member, member); });
-  std::unordered_map<const xgrad::detail::Node*, std::size_t> index;
-  for (std::size_t i = 0; i < parameters.size(); ++i) index.emplace(parameters[i].node(), i);
-  for (auto& [member, original] : originals_) *member = replacements[index.at(original.node())];
+  for (auto& [member, original] : originals_) {
+    const auto found =
+        std::find_if(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.is(original); });
+    *member = replacements[static_cast<std::size_t>(found - parameters.begin())];
+  }
 }
 
 ParameterSwap::~ParameterSwap() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <autodiff/tape.hpp>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -87,7 +88,17 @@ class Module {
   bool training_ = true;
 };
 
+/// A line for each parameter, with its name, shape and dtype, and how many elements they have together:
+///
+///     hidden.weight  (16, 2)  float32
+///     hidden.bias    (16,)    float32
+///     48 parameters
+///
+/// Of a parameter that requires no gradient the line ends with "frozen".
+std::ostream& operator<<(std::ostream& stream, const Module& module);
+
 /// A leaf of the values given that gathers gradients: what a member of type Tensor is to hold to be trained.
+/// An optimiser's step throws std::logic_error where one has a gradient but no module names it (XGRAD_MODULE) and no optimiser has it.
 /// Throws std::invalid_argument unless `values` is floating.
 Tensor parameter(const Tensor& values);
 
@@ -141,7 +152,8 @@ class ParameterSwap {
 }  // namespace xgrad::nn
 
 /// Names the members a module is made of: parameters (Tensor), child modules, and vectors, arrays, optionals and
-/// pointers of either. Their order is that of `named_parameters`. Inherited members are listed again.
+/// pointers of either. Their order is that of `named_parameters`. Inherited members are listed again. One that is left out would be
+/// neither trained nor saved nor checked: `nn::parameter`, `nn::TrainStep` and `nn::gradcheck` say when that is noticed.
 #define XGRAD_MODULE(...)                                                                                   \
   void visit_members([[maybe_unused]] ::xgrad::nn::MemberVisitor& visitor) override {                       \
     __VA_OPT__(::xgrad::nn::detail::visit_members(visitor, #__VA_ARGS__, __VA_ARGS__);)                     \

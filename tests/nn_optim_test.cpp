@@ -152,7 +152,7 @@ TEST_P(EveryOptimizer, FollowsAModelThatChangesItsDtype) {
   const Tensor x = Tensor{{1.0, 2.0}};
   for (const DType dtype : {DType::float32, DType::float64, DType::float32}) {
     model.to(dtype);
-    sum(model(x)).backward();
+    sum(model(x.to(dtype))).backward();
     const Tensor before = model.weight.detach();
     optimizer->step();
     EXPECT_EQ(model.weight.dtype(), dtype);

@@ -116,7 +116,7 @@ TEST(TrainStep, LeavesFrozenAndUnusedParametersAlone) {
 
 TEST(TrainStep, ALeafBesideTheParametersHasItsValueOfNow) {
   Tensor parameter = nn::parameter(ones({2})), other = nn::parameter(ones({2}));
-  nn::SGD optimizer({parameter}, {.learning_rate = 1});
+  nn::SGD optimizer({parameter}, {.learning_rate = 1}), others({other});
   nn::TrainStep step(optimizer, [&](const Tensor& x) { return sum(parameter * x * other); });
   step(ones({2}));
   other.assign(full({2}, 3));

@@ -13,6 +13,7 @@ namespace {
 
 /// Data ready to be measured: floating, not empty.
 Tensor measurable(const char* function, const Tensor& data) {
+  xgrad::detail::check_defined(function, data);
   if (data.size() == 0)
     throw std::invalid_argument(std::string(function) + ": no data to fit to, shape " + to_string(data.shape()));
   return is_floating(data.dtype()) ? data.detach() : data.detach().to(DType::float64);
@@ -21,6 +22,11 @@ Tensor measurable(const char* function, const Tensor& data) {
 bool all_finite(const Tensor& x) {
   // x - x is 0 for finite x, else NaN.
   return std::isfinite(no_grad([&] { return sum(x - x); }).item());
+}
+
+Tensor constant(const char* function, const Tensor& figures) {
+  xgrad::detail::check_defined(function, figures);
+  return figures.detach();
 }
 
 void check_finite(const char* function, const Tensor& x) {
@@ -55,7 +61,7 @@ Scaling fit_range(const Tensor& data, const Axes& axes, double low, double high)
 }  // namespace
 
 Scaling::Scaling(Tensor shift, Tensor scale, double offset)
-    : shift_(shift.detach()), scale_(scale.detach()), offset_(offset) {
+    : shift_(constant("Scaling", shift)), scale_(constant("Scaling", scale)), offset_(offset) {
   if (!all_finite(shift_) || !all_finite(scale_) || !std::isfinite(offset_))
     throw std::invalid_argument("Scaling: shift, scale and offset must be finite");
   if (no_grad([&] { return sum(scale_ == 0); }).item<std::int64_t>() > 0)
@@ -63,6 +69,7 @@ Scaling::Scaling(Tensor shift, Tensor scale, double offset)
 }
 
 void Scaling::check(const char* function, const Tensor& x) const {
+  xgrad::detail::check_defined(function, x);
   for (const Tensor& figures : {shift_, scale_})
     if (broadcast_shapes(function, x.shape(), figures.shape()) != x.shape())
       throw std::invalid_argument(std::string(function) + ": data of shape " + to_string(x.shape()) +

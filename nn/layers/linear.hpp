@@ -18,7 +18,8 @@ class Linear : public Module {
   /// Throws std::invalid_argument unless both numbers of features are positive.
   Linear(std::int64_t in_features, std::int64_t out_features, const LinearOptions& options = {});
 
-  /// Throws std::invalid_argument unless the last axis of `x` has `in_features` entries.
+  /// Throws std::invalid_argument unless the last axis of `x` has `in_features` entries, and for an input that would widen the result
+  /// beyond the weight's dtype, as float64 beside a float32 weight; std::logic_error for a layer that was moved from.
   Tensor operator()(const Located& x) const;
 
   std::int64_t in_features() const { return in_features_; }

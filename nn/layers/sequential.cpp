@@ -16,12 +16,12 @@ void Sequential::visit_members(MemberVisitor& visitor) {
 
 Sequential::Entry& Sequential::entry(std::size_t i) {
   if (i >= entries_.size())
-    throw std::out_of_range("Sequential: no layer " + std::to_string(i) + " among " + std::to_string(entries_.size()));
+    throw xgrad::detail::located<std::out_of_range>("Sequential: no layer " + std::to_string(i) + " among " + std::to_string(entries_.size()));
   return *entries_[i];
 }
 
 void Sequential::throw_type(std::size_t i) {
-  throw std::invalid_argument("Sequential: layer " + std::to_string(i) + " is of another type than the one asked for");
+  throw xgrad::detail::located<std::invalid_argument>("Sequential: layer " + std::to_string(i) + " is of another type than the one asked for");
 }
 
 }  // namespace xgrad::nn

@@ -2,6 +2,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
+#include <nn/detail/ownership.hpp>
 #include <nn/optim/optimizer_plan.hpp>
 #include <stdexcept>
 #include <utility>
@@ -25,6 +26,7 @@ Optimizer::Optimizer(std::string name, std::vector<Tensor> parameters, double le
       if (parameters_[j].is(parameter)) throw std::invalid_argument(which + " is also parameter " + std::to_string(j));
   }
   set_learning_rate(learning_rate);
+  for (const Tensor& parameter : parameters_) nn::detail::own(parameter);
 }
 
 std::vector<double> Optimizer::coefficients(std::int64_t) const { return {learning_rate_}; }
@@ -113,6 +115,7 @@ void Optimizer::take_on(const Plan& plan, std::span<Value> results) {
 
 void Optimizer::step() {
   Capturing::refuse("Optimizer::step");
+  nn::detail::check_gradients_owned(name_);
   NoGrad guard;
   Stepping& stepping = *stepping_;
   stepping.chosen.clear(), stepping.inputs.clear();

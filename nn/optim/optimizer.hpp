@@ -21,7 +21,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update of every parameter that requires and has a gradient; others are left alone.
+  /// One update of every parameter that requires and has a gradient; others are left alone. Throws std::logic_error where a parameter
+  /// that `nn::parameter` made has a gradient, and neither a module names it nor an optimiser has it.
   void step();
   /// Drops the gradients of all parameters.
   void zero_grad();

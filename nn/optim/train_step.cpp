@@ -2,6 +2,7 @@
 #include <autodiff/anomaly.hpp>
 #include <autodiff/backward.hpp>
 #include <autodiff/tape.hpp>
+#include <nn/detail/ownership.hpp>
 #include <nn/optim/optimizer_plan.hpp>
 #include <nn/optim/train_step.hpp>
 #include <stdexcept>
@@ -47,8 +48,8 @@ struct TrainStep::Work {
   std::vector<std::unique_ptr<Optimizer::Plan>> plans;  ///< the last used first
 };
 
-TrainStep::TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity)
-    : optimizer_(optimizer), loss_(std::move(loss)), arity_(arity), work_(std::make_unique<Work>()) {}
+TrainStep::TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity, JitOptions options)
+    : optimizer_(optimizer), loss_(std::move(loss)), arity_(arity), options_(options), work_(std::make_unique<Work>()) {}
 TrainStep::~TrainStep() = default;
 
 Tensor TrainStep::run_eagerly(std::span<const Tensor> batch) {
@@ -78,24 +79,45 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
   if (stepping.chosen.empty()) throw std::logic_error("TrainStep: no parameter requires gradients; call set_requires_grad() on them");
   optimizer_.gather(stepping);
 
+  std::vector<Tensor> chosen;
+  for (const std::size_t i : stepping.chosen) chosen.push_back(parameters[i]);
+  const auto record_loss = [&](std::span<const Tensor> inputs, std::span<const Tensor> stand_ins) {
+    for (const Tensor& stand_in : stand_ins) stand_in.node()->requires_grad = true;
+    const Substitution substitution(chosen, stand_ins);
+    const GradMode tracking(true);
+    const Tensor loss = loss_(inputs);
+    check_loss(loss);
+    if (!loss.requires_grad()) throw std::logic_error("TrainStep: the loss depends on no parameter of the optimizer");
+    nn::detail::check_owned("TrainStep", loss, stand_ins);
+    return loss;
+  };
   auto& plans = work_->plans;
   const auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) { return optimizer_.fits(*plan, stepping); });
   if (found != plans.end()) {
+    if (const std::optional<Trace>& trace = (*found)->computation->trace) {
+      std::vector<Node*> inputs(stepping.inputs.begin(), stepping.inputs.begin() + static_cast<std::ptrdiff_t>(batch.size()));
+      for (const Tensor& parameter : chosen) inputs.push_back(resolve(parameter.node()));
+      verify_trace("TrainStep", *trace, inputs, batch.size(), [&](std::span<const Tensor> x) {
+        return std::vector<Tensor>{record_loss(x.first(batch.size()), x.subspan(batch.size()))};
+      });
+    }
     std::rotate(plans.begin(), found, found + 1);
   } else {
+    std::optional<Trace> trace;
     const auto record_gradients = [&](std::span<const Tensor> inputs, std::span<const Tensor> stand_ins, std::vector<Tensor>& results) {
-      std::vector<Tensor> chosen;
-      for (const std::size_t i : stepping.chosen) chosen.push_back(parameters[i]);
-      for (const Tensor& stand_in : stand_ins) stand_in.node()->requires_grad = true;
-      const Substitution substitution(chosen, stand_ins);
-      const GradMode tracking(true);
-      const Tensor loss = loss_(inputs);
-      check_loss(loss);
-      if (!loss.requires_grad()) throw std::logic_error("TrainStep: the loss depends on no parameter of the optimizer");
+      const Tensor loss = record_loss(inputs, stand_ins);
+      if (options_.verify) {
+        std::vector<Tensor> all(inputs.begin(), inputs.end());
+        all.insert(all.end(), stand_ins.begin(), stand_ins.end());
+        trace.emplace(all, std::span(&loss, 1));
+      }
       results.push_back(loss);
+      const Substitution substitution(chosen, stand_ins);  // rules may call what the loss calls
+      const GradMode tracking(true);
       return grad({loss}, std::vector<Tensor>(stand_ins.begin(), stand_ins.end()), {.allow_unused = true});
     };
     auto made = optimizer_.make_plan(stepping, record_gradients, "TrainStep", false);
+    made->computation->trace = std::move(trace);
     if (plans.size() == most_plans) plans.pop_back();
     plans.insert(plans.begin(), std::move(made));
   }

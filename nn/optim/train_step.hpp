@@ -1,6 +1,7 @@
 // A step of training that is planned as a whole, as JAX's jit of one.
 #pragma once
 
+#include <autodiff/jit.hpp>
 #include <nn/optim/optimizer.hpp>
 #include <array>
 #include <concepts>
@@ -22,18 +23,25 @@ namespace xgrad::nn {
 /// plan: nothing is recorded, which for small models is most of the time. Batches of other shapes and dtypes are planned anew, as is
 /// what sees class indices to ignore where there were none; the last plans are kept.
 ///
+/// A plain number that `f` captures, by reference too, stays what it was when `f` was called: pass what changes from step to step as an
+/// argument, as step(x, y, Tensor(weight)). In debug builds each step verifies that (`JitOptions::verify`): what has changed throws
+/// std::logic_error.
+///
 /// What `f` does beside recording ops is done when it is called, so it is an error for it to read values, to draw random numbers, to
 /// assign to tensors or to call `backward`: std::logic_error, as for `jit`. Everything but the batch is what it was, except parameters
 /// and other leaves, which have the values assigned to them last. The optimiser's learning rate may change at any time.
 ///
 /// A step that throws leaves parameters and optimiser as they were. Parameters that the loss does not depend on are left alone.
-/// Gradients are not kept: parameters have none after a step. Those of other leaves are not computed. In anomaly mode `f` is called in
+/// Gradients are not kept: parameters have none after a step. Those of other leaves are not computed; one that requires them and is
+/// no parameter of any module or optimiser throws std::logic_error when `f` is called: a module's XGRAD_MODULE may leave it out. In anomaly mode `f` is called in
 /// every step. The optimiser must outlive this; the order of `step`s of both does not matter.
 class TrainStep {
  public:
-  /// `f` takes up to four tensors, or a vector of them, and returns a loss of one element.
+  /// `f` takes up to four tensors, or a vector of them, and returns a loss of one element. Throws std::invalid_argument for an empty
+  /// std::function.
   template <class F>
-  TrainStep(Optimizer& optimizer, F f) : TrainStep(optimizer, of_batch(std::move(f)), arity<F>()) {}
+  TrainStep(Optimizer& optimizer, F f, JitOptions options = {.verify = XGRAD_VERIFY_JIT})
+      : TrainStep(optimizer, (xgrad::detail::check_callable("TrainStep", f), of_batch(std::move(f))), arity<F>(), options) {}
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
   TrainStep& operator=(const TrainStep&) = delete;
@@ -77,13 +85,14 @@ class TrainStep {
     }
   }
 
-  TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity);
+  TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity, JitOptions options);
   Tensor run(std::span<const Tensor> batch);
   Tensor run_eagerly(std::span<const Tensor> batch);
 
   Optimizer& optimizer_;
   Loss loss_;
   std::size_t arity_;
+  JitOptions options_;
   std::unique_ptr<Work> work_;
 };
 
