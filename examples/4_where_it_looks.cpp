@@ -5,6 +5,7 @@
 // A single gradient is grainy; the mean over noisy copies shows the shape (SmoothGrad: Smilkov et al. 2017).
 // Takes the model that the Fashion-MNIST demo saved, or trains one for some seconds.
 #include <CLI/CLI.hpp>
+#include <examples/command_line.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -177,6 +178,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", model, "what the Fashion-MNIST demo saved; without it a small one is trained");
   app.add_option("--data", data, "folder with the IDX files of Fashion-MNIST")->capture_default_str();
   app.add_option("--output", output, "the page to write")->capture_default_str();
+  app.failure_message(command_line::failure_message);
   CLI11_PARSE(app, argc, argv);
   try {
     return run(model, data, output);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <examples/command_line.hpp>
 #include <algorithm>
 #include <autodiff/autodiff.hpp>
 #include <chrono>
@@ -107,7 +108,7 @@ void choose_blas_kernels(char** arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"xgrad, libtorch and loops written by hand, side by side"};
+  CLI::App app{"xgrad, libtorch and loops written by hand, side by side", "bench"};
   std::string filter = ".*", json, svg;
   int threads = 1, rounds = 15;
   double milliseconds = 20;
@@ -123,6 +124,7 @@ int main(int argc, char** argv) {
   app.add_flag("--no-torch", no_torch, "Leave libtorch out");
   app.add_flag("--list", list, "Name the workloads and stop");
   app.add_flag("--check", check, "Exit with 1 when a bar is missed");
+  app.failure_message(command_line::failure_message);
   CLI11_PARSE(app, argc, argv);
   try {
     if (list) {

@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <examples/command_line.hpp>
 #include <algorithm>
 #include <autodiff/evaluate/threads.hpp>
 #include <charconv>
@@ -111,7 +112,7 @@ std::variant<Options, int> parse(int argc, const char* const* argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "fashion_mnist: " << one_line(error.what()) << "; see --help\n";
+    std::cerr << "fashion_mnist: " << one_line(error.what()) << command_line::suggestion(app) << "; see --help\n";
     return 2;
   }
   if (options.learning_rate == 0) options.learning_rate = options.optimizer == "sgd" ? 0.1 : 0.002;

@@ -60,6 +60,17 @@ foreach(wrong "--epochs=0" "--epochs=many" "--batch-size=-1" "--learning-rate=0"
   expect("${error}" "^fashion_mnist: [^\n]+\n$" "one line for ${wrong}")
 endforeach()
 
+foreach(pair "--epoch=3;--epochs" "--learningrate;--learning-rate" "--optimiser=adam;--optimizer")
+  list(GET pair 0 given)
+  list(GET pair 1 meant)
+  run_demo(2 ${given})
+  expect("${error}" "did you mean ${meant}\\?" "the option that is meant by ${given}")
+endforeach()
+run_demo(2 --zzz)
+if(error MATCHES "did you mean")
+  message(FATAL_ERROR "--zzz is taken for another option: ${error}")
+endif()
+
 run_demo(1 --data "${FOLDER}/nowhere" --output "${FOLDER}/unused")
 expect("${error}" "^fashion_mnist: [^\n]*nowhere[^\n]*no such file[^\n]*\n$" "missing data")
 file(WRITE "${FOLDER}/file" "")
