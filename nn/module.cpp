@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/tape.hpp>
+#include <map>
 #include <nn/detail/ownership.hpp>
 #include <nn/module.hpp>
 #include <ostream>
 #include <stdexcept>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace xgrad::nn {
 namespace {
@@ -73,10 +75,9 @@ void Module::visit_members(MemberVisitor&) {}
 
 NamedTensors Module::named_parameters() const {
   NamedTensors named;
-  for_each_parameter(*this, [&named](std::string name, const Tensor& tensor) {
-    const auto seen =
-        std::find_if(named.begin(), named.end(), [&](const auto& entry) { return entry.second.is(tensor); });
-    if (seen == named.end()) named.emplace_back(std::move(name), tensor);
+  std::unordered_set<const xgrad::detail::Node*> seen;
+  for_each_parameter(*this, [&](std::string name, const Tensor& tensor) {
+    if (seen.insert(tensor.node()).second) named.emplace_back(std::move(name), tensor);
   });
   return named;
 }
@@ -134,7 +135,7 @@ StateDict Module::state_dict() const {
 }
 
 void Module::load_state_dict(const StateDict& state, const LoadOptions& options) {
-  std::unordered_map<std::string_view, const Tensor*> given;
+  std::map<std::string_view, const Tensor*> given;  // ordered: no choice of names in a file makes it slow
   std::string problems;
   const auto problem = [&problems](const std::string& text) { problems += (problems.empty() ? "" : "; ") + text; };
   for (const auto& [name, tensor] : state) {
@@ -151,7 +152,8 @@ void Module::load_state_dict(const StateDict& state, const LoadOptions& options)
     }
     const Tensor& value = *found->second;
     given.erase(found);
-    if (value.shape() != tensor.shape() || !is_floating(value.dtype()))
+    if (!tensor.is_leaf()) problem("'" + name + "' of the model is computed from other tensors, and cannot be assigned");
+    else if (value.shape() != tensor.shape() || !is_floating(value.dtype()))
       problem("'" + name + "' is " + describe(value) + " where the model has " + describe(tensor));
     else assignments.emplace_back(tensor, value.detach().to(tensor.dtype()));
   });
@@ -206,11 +208,9 @@ ParameterSwap::ParameterSwap(Module& module, const std::vector<Tensor>& replacem
       throw std::invalid_argument("ParameterSwap: a tensor of shape " + to_string(replacements[i].shape()) +
                                   " for a parameter of shape " + to_string(parameters[i].shape()));
   for_each_parameter(module, [&](const std::string&, Tensor& member) { originals_.emplace_back(&member, member); });
-  for (auto& [member, original] : originals_) {
-    const auto found =
-        std::find_if(parameters.begin(), parameters.end(), [&](const Tensor& p) { return p.is(original); });
-    *member = replacements[static_cast<std::size_t>(found - parameters.begin())];
-  }
+  std::unordered_map<const xgrad::detail::Node*, std::size_t> index;
+  for (std::size_t i = 0; i < parameters.size(); ++i) index.emplace(parameters[i].node(), i);
+  for (auto& [member, original] : originals_) *member = replacements[index.at(original.node())];
 }
 
 ParameterSwap::~ParameterSwap() {

@@ -1,49 +1,23 @@
-// Readers of data and scaling.
+// Readers of IDX files, and scaling.
 #include <gtest/gtest.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <bit>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nn/nn.hpp>
 #include <string>
+#include <tests/support/data_files.hpp>
 #include <vector>
 
 namespace {
 
 using namespace xgrad;
+using test::contains;
+using test::DataTest;
+using test::message;
+using test::values;
 namespace fs = std::filesystem;
-
-/// Files of one test, in a folder that goes with it.
-class DataTest : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("xgrad_data_test_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-    return folder_ / name;
-  }
-  fs::path write_gz(const std::string& name, const std::string& bytes) const {
-    const fs::path path = folder_ / name;
-    gzFile file = gzopen(path.c_str(), "wb");
-    gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
-    gzclose(file);
-    return path;
-  }
-  std::string content(const fs::path& path) const {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  fs::path folder_;
-};
 
 std::string big_endian(std::uint64_t value, int bytes) {
   std::string text;
@@ -55,32 +29,6 @@ std::string idx_header(int type, const std::vector<std::uint32_t>& shape) {
   std::string bytes{'\0', '\0', static_cast<char>(type), static_cast<char>(shape.size())};
   for (const auto extent : shape) bytes += big_endian(extent, 4);
   return bytes;
-}
-
-template <class T>
-std::vector<T> values(const Tensor& x) {
-  const auto array = x.array<T>();
-  return {array.begin(), array.end()};
-}
-
-/// What `f` throws, which must be an `Error`.
-template <class Error, class F>
-std::string message(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("another kind of exception: ") + error.what();
-  }
-  return "nothing thrown";
-}
-
-testing::AssertionResult contains(const std::string& text, const std::vector<std::string>& parts) {
-  for (const auto& part : parts)
-    if (text.find(part) == text.npos)
-      return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
-  return testing::AssertionSuccess();
 }
 
 // IDX
@@ -165,124 +113,67 @@ TEST_F(Idx, ASizeThatNoFileCanHoldIsRefusedBeforeMemoryIsTaken) {
                          {"read_idx", path.filename(), "more than the file can hold"}));
 }
 
-TEST_F(Idx, DamagedCompressionIsRefused) {
+TEST_F(Idx, AShapeWhoseStridesOverflowIsRefusedEvenIfEmpty) {
+  const std::uint32_t most = 0xFFFFFFFFu;
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] {
+                         nn::read_idx(write("a.idx", idx_header(0x08, {0, most, most, most})));
+                       }),
+                       {"read_idx", "a.idx", "more than the file can hold"}));
+}
+
+TEST_F(Idx, AGzippedFileIsReadWholeOrRefused) {
   std::string noise;
   for (int i = 0; i < 5000; ++i) noise += static_cast<char>(i * i * 7 + i / 3);
-  const fs::path path = write_gz("a.gz", idx_header(0x08, {5000}) + noise);
-  const std::string whole = content(path);
+  const std::string whole = test::read(write_gz("a.gz", idx_header(0x08, {5000}) + noise));
   const auto refused = [&](const std::string& name, const std::string& bytes) {
     return message<std::runtime_error>([&] { nn::read_idx(write(name, bytes)); });
   };
-  EXPECT_TRUE(contains(refused("cut.gz", whole.substr(0, whole.size() / 2)), {"read_idx", "cut.gz", "cut short"}));
-  EXPECT_TRUE(contains(refused("tail.gz", whole.substr(0, whole.size() - 4)), {"read_idx", "tail.gz", "cut short"}));
-  std::string checksum = whole;
-  checksum[checksum.size() - 7] ^= 1;
-  EXPECT_TRUE(contains(refused("checksum.gz", checksum), {"read_idx", "checksum.gz", "damaged"}));
+  EXPECT_TRUE(contains(refused("half.gz", whole.substr(0, whole.size() / 2)), {"read_idx", "half.gz", "cut short"}));
+  for (std::size_t missing = 1; missing <= 20; ++missing)  // the trailer has 8 bytes
+    EXPECT_TRUE(contains(refused("tail.gz", whole.substr(0, whole.size() - missing)), {"tail.gz", "cut short"}))
+        << missing;
+  for (std::size_t from_end = 1; from_end <= 8; ++from_end) {
+    std::string changed = whole;
+    changed[changed.size() - from_end] ^= 1;
+    EXPECT_TRUE(contains(refused("changed.gz", changed), {"read_idx", "changed.gz", "damaged"})) << from_end;
+  }
+  for (std::size_t length = 2; length < 12; ++length)  // within the first bytes of gzip itself
+    EXPECT_TRUE(contains(refused("head.gz", whole.substr(0, length)), {"head.gz", "cut short"})) << length;
+}
+
+TEST_F(Idx, AGzippedFileMayHaveSeveralMembersAndZerosBehind) {
+  const std::string bytes = idx_header(0x08, {6}) + "abcdef";
+  const std::string first = test::read(write_gz("1.gz", bytes.substr(0, 5))), second = test::read(write_gz("2.gz", "")),
+                    third = test::read(write_gz("3.gz", bytes.substr(5)));
+  const std::string members = first + second + third;
+  const std::vector<std::int64_t> expected{'a', 'b', 'c', 'd', 'e', 'f'};
+  EXPECT_EQ(values<std::int64_t>(nn::read_idx(write("a.gz", members))), expected);
+  EXPECT_EQ(values<std::int64_t>(nn::read_idx(write("b.gz", members + std::string(600, '\0')))), expected);
+  const auto refused = [&](const std::string& file) {
+    return message<std::runtime_error>([&] { nn::read_idx(write("bad.gz", file)); });
+  };
+  EXPECT_TRUE(contains(refused(members + "x"), {"read_idx", "bad.gz", "something else follows"}));
+  EXPECT_TRUE(contains(refused(members + std::string(3, '\0') + "x"), {"something else follows"}));
+  EXPECT_TRUE(contains(refused(members + "\x1F"), {"cut short"}));
+  EXPECT_TRUE(contains(refused(members + second.substr(0, second.size() - 1)), {"cut short"}));
+  EXPECT_TRUE(contains(refused(members + third), {"bytes follow", "(6,)"}));
+}
+
+TEST_F(Idx, AGzippedFileGrowsNoFurtherThanTheLimit) {
+  const fs::path path = write_gz("a.gz", idx_header(0x08, {100000}) + std::string(100000, '\1'));
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(path, {}, 100007); }),
+                       {"read_idx", "a.gz", "100007 bytes", "max_decompressed"}));
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(path, {}, 99999); }), {"99999 bytes"}));
+  EXPECT_EQ(nn::read_idx(path, {}, 100008).size(), 100000);
+  EXPECT_EQ(nn::read_idx(write("a.idx", idx_header(0x08, {3}) + "abc"), {}, 0).size(), 3)
+      << "a plain file has no limit";
 }
 
 TEST_F(Idx, AMissingFileAndAFolderAreNamed) {
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_ / "none"); }),
+  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder / "none"); }),
                        {"read_idx", "none", "no such file"}));
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_idx(folder_); }),
-                       {"read_idx", folder_, "not a regular file"}));
-}
-
-// CSV
-
-using Csv = DataTest;
-
-TEST_F(Csv, NumbersAndNamesAreRead) {
-  const nn::CsvTable table = nn::read_csv(write("a.csv", "height, width\n1,2.5\n-3e2, +4 \n"));
-  EXPECT_EQ(table.names, (std::vector<std::string>{"height", "width"}));
-  EXPECT_EQ(table.values.dtype(), DType::float64);
-  EXPECT_EQ(table.values.shape(), (Shape{2, 2}));
-  EXPECT_EQ(values<double>(table.values), (std::vector<double>{1, 2.5, -300, 4}));
-  EXPECT_EQ(values<double>(table.column("width")), (std::vector<double>{2.5, 4}));
-}
-
-TEST_F(Csv, AGzippedFileAByteOrderMarkAndLineEndsOfWindowsMakeNoDifference) {
-  const auto read = [](const fs::path& path) { return values<double>(nn::read_csv(path).values); };
-  const std::vector<double> expected{1, 2, 3, 4};
-  EXPECT_EQ(read(write_gz("a.csv.gz", "a,b\n1,2\n3,4\n")), expected);
-  EXPECT_EQ(read(write("b.csv",
-                       "\xEF\xBB\xBF"
-                       "a,b\r\n1,2\r\n3,4")),
-            expected);
-  EXPECT_EQ(read(write("c.csv", "\na,b\n\n1,2\n\r\n3,4\n\n")), expected);
-  EXPECT_EQ(nn::read_csv(write("d.csv",
-                               "\xEF\xBB\xBF"
-                               "a\n1\n"))
-                .names,
-            (std::vector<std::string>{"a"}));
-}
-
-TEST_F(Csv, WithoutAHeaderTheFirstLineIsData) {
-  const nn::CsvTable table = nn::read_csv(write("a.tsv", "1\t2\n3\t4\n"), {.delimiter = '\t', .header = false});
-  EXPECT_TRUE(table.names.empty());
-  EXPECT_EQ(values<double>(table.values), (std::vector<double>{1, 2, 3, 4}));
-}
-
-TEST_F(Csv, QuotedFieldsHoldDelimitersQuotesAndLineBreaks) {
-  const fs::path path = write("a.csv", "\"a,b\",\"the \"\"c\"\"\",note\n\"1\",2,\"two\nlines\"\n3,\"4\",\"\"\n");
-  const nn::CsvTable table = nn::read_csv(path, {.columns = {0, 1}});
-  EXPECT_EQ(table.names, (std::vector<std::string>{"a,b", "the \"c\""}));
-  EXPECT_EQ(values<double>(table.values), (std::vector<double>{1, 2, 3, 4}));
-}
-
-TEST_F(Csv, ColumnsAreTakenByNameAndPositionInTheOrderAsked) {
-  const fs::path path = write("a.csv", "kind,x,y\noak,1,2\nelm,3,4\n");
-  const nn::CsvTable table = nn::read_csv(path, {.columns = {"y", 1}});
-  EXPECT_EQ(table.names, (std::vector<std::string>{"y", "x"}));
-  EXPECT_EQ(values<double>(table.values), (std::vector<double>{2, 1, 4, 3}));
-}
-
-TEST_F(Csv, AHeaderWithoutRowsGivesNone) {
-  EXPECT_EQ(nn::read_csv(write("a.csv", "a,b\n")).values.shape(), (Shape{0, 2}));
-}
-
-TEST_F(Csv, WhatIsNoNumberIsNamedWithLineAndColumn) {
-  const auto refused = [&](const std::string& text) {
-    return message<std::runtime_error>([&] { nn::read_csv(write("bad.csv", text)); });
-  };
-  EXPECT_TRUE(contains(refused("a,b\n1,2\n3,x4\n"),
-                       {"read_csv", "bad.csv", "line 3", "column 2 (b)", "\"x4\" is not a number"}));
-  EXPECT_TRUE(contains(refused("a\n1.5mm\n"), {"line 2", "\"1.5mm\" is not a number"}));
-  EXPECT_TRUE(contains(refused("a\n1e999\n"), {"line 2", "out of the range"}));
-  EXPECT_TRUE(contains(refused("a\n+-1\n"), {"line 2", "is not a number"}));
-  EXPECT_TRUE(contains(refused("a,b\n\"1\n\n\",2\n3,x\n"), {"line 2", "column 1 (a)"})) << "a row is where it begins";
-  EXPECT_TRUE(contains(refused("a,b\n1,2,3\n"), {"line 2", "3 fields", "2"}));
-  EXPECT_TRUE(contains(refused("a,b\n1\n"), {"line 2", "1 fields", "2"}));
-  EXPECT_TRUE(contains(refused("a,b\n1,\"2\n3,4\n"), {"line 2", "quote is opened"}));
-  EXPECT_TRUE(contains(refused("a,b\n1,\"2\"3\n"), {"line 2", "follows a closing quote"}));
-  EXPECT_TRUE(contains(refused(""), {"read_csv", "bad.csv", "empty"}));
-  EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(folder_ / "none.csv"); }),
-                       {"read_csv", "none.csv", "no such file"}));
-}
-
-TEST_F(Csv, AMissingValueIsRefusedOrBecomesNaN) {
-  for (const std::string field : {"", " ", "NA", "n/a", "NaN", "null", "\"\""}) {
-    const fs::path path = write("a.csv", "a,b\n" + field + ",2\n");
-    EXPECT_TRUE(contains(message<std::runtime_error>([&] { nn::read_csv(path); }),
-                         {"read_csv", "a.csv", "line 2", "column 1 (a)", "missing"}))
-        << field;
-    const Tensor x = nn::read_csv(path, {.missing = nn::CsvOptions::Missing::nan}).values;
-    EXPECT_TRUE(std::isnan(values<double>(x)[0])) << field;
-    EXPECT_EQ(values<double>(x)[1], 2) << field;
-  }
-}
-
-TEST_F(Csv, ColumnsAndDelimitersThatCannotBeAreRefused) {
-  const fs::path path = write("a.csv", "a,b,a\n1,2,3\n");
-  const auto refused = [&](const nn::CsvOptions& options) {
-    return message<std::invalid_argument>([&] { nn::read_csv(path, options); });
-  };
-  EXPECT_TRUE(contains(refused({.columns = {"c"}}), {"read_csv", "a.csv", "\"c\"", "a, b, a"}));
-  EXPECT_TRUE(contains(refused({.columns = {"a"}}), {"read_csv", "2 columns", "\"a\""}));
-  EXPECT_TRUE(contains(refused({.columns = {3}}), {"read_csv", "no column 3"}));
-  EXPECT_TRUE(contains(refused({.columns = {-1}}), {"read_csv", "no column -1"}));
-  EXPECT_TRUE(contains(refused({.header = false, .columns = {"a"}}), {"read_csv", "without a header"}));
-  EXPECT_TRUE(contains(refused({.delimiter = '"'}), {"read_csv", "delimiter"}));
-  EXPECT_TRUE(contains(message<std::invalid_argument>([&] { nn::read_csv(path).column("c"); }), {"\"c\"", "a, b, a"}));
+  EXPECT_TRUE(
+      contains(message<std::runtime_error>([&] { nn::read_idx(folder); }), {"read_idx", folder, "not a regular file"}));
 }
 
 // Scaling

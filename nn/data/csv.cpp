@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <limits>
+#include <nn/data/csv_rows.hpp>
 #include <nn/data/input_file.hpp>
-#include <optional>
+#include <nn/detail/excerpt.hpp>
 #include <stdexcept>
 #include <string_view>
 
@@ -13,81 +16,25 @@ namespace xgrad::nn {
 
 namespace {
 
+using detail::CsvRows;
 using detail::InputFile;
+
+constexpr std::size_t max_columns = std::size_t{1} << 20;
 
 std::string read_text(InputFile& file) {
   std::string text;
-  constexpr std::size_t step = std::size_t{1} << 20;
-  for (std::size_t got = step; got == step;) {
+  for (std::size_t step = 4096, got = step; got == step;) {
     const std::size_t before = text.size();
+    step = std::clamp(before, std::size_t{4096}, std::size_t{1} << 20);
     text.resize(before + step);
     got = file.read(text.data() + before, step);
     text.resize(before + got);
   }
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) file.fail("is UTF-16; convert it to UTF-8");
   return text;
 }
-
-/// Splits a text into rows of fields.
-class Rows {
- public:
-  Rows(const InputFile& file, std::string_view text, char delimiter)
-      : file_(file), text_(text), delimiter_(delimiter) {}
-
-  /// The line, from 1, on which the last row began.
-  std::size_t line() const { return row_line_; }
-
-  /// Reads the next row that is not an empty line; false at the end.
-  bool next(std::vector<std::string>& fields) {
-    while (at_ < text_.size() && end_of_line()) skip_line_end();
-    if (at_ >= text_.size()) return false;
-    row_line_ = line_;
-    std::size_t count = 0;
-    for (bool more = true; more; ++count) {
-      if (fields.size() <= count) fields.emplace_back();
-      fields[count].clear();
-      if (at_ < text_.size() && text_[at_] == '"') read_quoted(fields[count]);
-      else
-        while (at_ < text_.size() && text_[at_] != delimiter_ && !end_of_line()) fields[count] += text_[at_++];
-      more = at_ < text_.size() && text_[at_] == delimiter_;
-      if (more) ++at_;
-    }
-    fields.resize(count);
-    if (at_ < text_.size()) skip_line_end();
-    return true;
-  }
-
- private:
-  bool end_of_line() const {
-    return text_[at_] == '\n' || (text_[at_] == '\r' && (at_ + 1 == text_.size() || text_[at_ + 1] == '\n'));
-  }
-  void skip_line_end() {
-    at_ = std::min(text_.size(), at_ + (text_[at_] == '\r' ? 2 : 1));
-    ++line_;
-  }
-
-  void read_quoted(std::string& field) {
-    const std::size_t opened = line_;
-    for (++at_;; ++at_) {
-      if (at_ >= text_.size()) file_.fail("line " + std::to_string(opened) + ": a quote is opened and not closed");
-      if (text_[at_] == '"') {
-        if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
-        ++at_;
-      }
-      if (text_[at_] == '\n') ++line_;
-      field += text_[at_];
-    }
-    ++at_;
-    if (at_ < text_.size() && text_[at_] != delimiter_ && !end_of_line())
-      file_.fail("line " + std::to_string(line_) + ": text follows a closing quote");
-  }
-
-  const InputFile& file_;
-  std::string_view text_;
-  char delimiter_;
-  std::size_t at_ = 0, line_ = 1, row_line_ = 1;
-};
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -95,30 +42,55 @@ std::string_view trim(std::string_view text) {
                                          : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-bool is_missing(std::string_view field) {
+bool says_missing(std::string_view field) {
+  if (field.size() > 4) return false;
   std::string lower(field);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower.empty() || lower == "na" || lower == "n/a" || lower == "nan" || lower == "null";
+  return lower.empty() || lower == "na" || lower == "n/a" || lower == "null";
 }
 
-/// The number a field writes out, or what is wrong with it.
+/// Whether the absolute value of a decimal number, which no floating type holds, is below 1 rather than above.
+bool is_small(std::string_view number) {
+  std::int64_t exponent = 0;
+  const std::size_t mark = std::min(number.size(), number.find_first_of("eE"));
+  if (mark < number.size()) {
+    std::string_view digits = number.substr(mark + 1);
+    if (digits.starts_with('+')) digits.remove_prefix(1);
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), exponent).ec != std::errc())
+      return digits.starts_with('-');
+  }
+  const std::string_view mantissa = number.substr(0, mark);
+  const auto first = static_cast<std::int64_t>(mantissa.find_first_of("123456789")),
+             point = static_cast<std::int64_t>(std::min(mantissa.size(), mantissa.find('.')));
+  // The first digit that counts stands for 10 to the power of point - first - 1, or of point - first behind the point.
+  const std::int64_t place = first < point ? point - first - 1 : point - first;
+  return (exponent < 0 && place < 0) || exponent < -place;
+}
+
+/// The number a field writes out, or what is wrong with it. A missing value is NaN.
+template <class T>
 struct Parsed {
-  double value = 0;
+  T value = std::numeric_limits<T>::quiet_NaN();
   const char* problem = nullptr;
 };
 
-Parsed parse_number(std::string_view field) {
+template <class T>
+Parsed<T> parse_number(std::string_view field) {
+  Parsed<T> result;
+  if (says_missing(field)) return result;
   if (field.starts_with('+') && !field.starts_with("+-")) field.remove_prefix(1);
-  Parsed result;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), result.value);
-  if (error == std::errc::result_out_of_range) result.problem = "is out of the range of float64";
-  else if (error != std::errc() || end != field.data() + field.size()) result.problem = "is not a number";
+  if (end != field.data() + field.size() || error == std::errc::invalid_argument) result.problem = "is not a number";
+  else if (error == std::errc::result_out_of_range && is_small(field))
+    result.value = field.starts_with('-') ? -T{0} : T{0};
+  else if (error == std::errc::result_out_of_range)
+    result.problem = sizeof(T) == sizeof(float) ? "is out of the range of float32" : "is out of the range of float64";
   return result;
 }
 
 std::string column_label(std::size_t column, const std::vector<std::string>& header) {
   std::string label = "column " + std::to_string(column + 1);
-  if (column < header.size()) label += " (" + header[column] + ")";
+  if (column < header.size()) label += " (" + detail::excerpt(header[column]) + ")";
   return label;
 }
 
@@ -131,29 +103,133 @@ std::size_t find_column(const std::string& place, const std::vector<std::string>
                                 "\"; ask by position");
   std::string names;
   for (const auto& each : header) names += (names.empty() ? "" : ", ") + each;
-  throw std::invalid_argument(place + ": no column is called \"" + name + "\"; there are: " + names);
+  throw std::invalid_argument(place + ": no column is called \"" + name +
+                              "\"; there are: " + detail::excerpt(names, 400));
 }
 
-std::vector<std::size_t> select_columns(const std::string& place, const CsvOptions& options, std::size_t width,
-                                        const std::vector<std::string>& header) {
-  std::vector<std::size_t> selected;
-  if (options.columns.empty())
-    for (std::size_t i = 0; i < width; ++i) selected.push_back(i);
+/// A column of the file, and the one of the result that it becomes.
+struct Selected {
+  std::size_t column, target;
+};
+
+/// The columns asked for, in the order of the file; none when all are.
+std::vector<Selected> select_columns(const std::string& place, const CsvOptions& options, std::size_t width,
+                                     const std::vector<std::string>& header) {
+  std::vector<Selected> selected;
   for (const auto& column : options.columns) {
+    std::size_t found = 0;
     if (const auto* name = std::get_if<std::string>(&column)) {
-      if (!options.header)
+      if (header.empty())
         throw std::invalid_argument(place + ": without a header no column is called \"" + *name + "\"");
-      selected.push_back(find_column(place, header, *name));
+      found = find_column(place, header, *name);
     } else {
       const auto position = std::get<std::int64_t>(column);
       if (position < 0 || position >= static_cast<std::int64_t>(width))
         throw std::invalid_argument(place + ": no column " + std::to_string(position) + "; there are " +
                                     std::to_string(width) + ", counted from 0");
-      selected.push_back(static_cast<std::size_t>(position));
+      found = static_cast<std::size_t>(position);
     }
+    selected.push_back({found, selected.size()});
   }
+  std::stable_sort(selected.begin(), selected.end(),
+                   [](const Selected& a, const Selected& b) { return a.column < b.column; });
   return selected;
 }
+
+/// One file while it is read: twice, first for its shape, then for its values, which go to where they stay.
+class CsvReader {
+ public:
+  CsvReader(const std::filesystem::path& path, const CsvOptions& options)
+      : options_(options), file_("read_csv", path, options.max_decompressed), text_(read_text(file_)) {}
+
+  CsvTable read() {
+    CsvRows rows(file_, text_, options_.delimiter);
+    if (!rows.next_row()) file_.fail("empty");
+    read_first_row(rows);
+    const std::vector<Selected> selected = select_columns(file_.place(), options_, width_, header_);
+    const CsvRows values = options_.header.value_or(true) ? rows : CsvRows(file_, text_, options_.delimiter);
+    const std::size_t columns = options_.columns.empty() ? width_ : selected.size();
+    CsvTable table;
+    table.values = xgrad::detail::make_leaf({count_rows(values), static_cast<std::int64_t>(columns)}, options_.dtype,
+                                            [&](void* target) {
+                                              if (options_.dtype == DType::float32)
+                                                read_values(values, static_cast<float*>(target), columns, selected);
+                                              else read_values(values, static_cast<double*>(target), columns, selected);
+                                            });
+    if (options_.columns.empty() || header_.empty()) {
+      table.names = std::move(header_);
+    } else {
+      table.names.resize(columns);
+      for (const auto& [column, to] : selected) table.names[to] = header_[column];
+    }
+    return table;
+  }
+
+ private:
+  /// Counts the fields of the first row, and keeps them when they are names.
+  void read_first_row(CsvRows& rows) {
+    for (std::string_view field; rows.next_field(field); ++width_) {
+      if (width_ == max_columns) file_.fail("more than " + std::to_string(max_columns) + " columns");
+      if (!options_.header.value_or(true)) continue;
+      const std::string_view name = trim(field);
+      if (!options_.header && is_number(name))
+        file_.fail("the first line holds \"" + detail::excerpt(name) +
+                   "\", a number, where names of columns belong; pass {.header = false} if the line is data, or "
+                   "{.header = true} if it is names");
+      header_.emplace_back(name);
+    }
+  }
+
+  static bool is_number(std::string_view field) {
+    const auto parsed = parse_number<double>(field);
+    return !parsed.problem && !std::isnan(parsed.value);
+  }
+
+  std::int64_t count_rows(CsvRows rows) const {
+    std::int64_t count = 0;
+    for (; rows.next_row(); ++count) {
+      std::size_t fields = 0;
+      for (std::string_view field; rows.next_field(field);) ++fields;
+      if (fields != width_)
+        file_.fail("line " + std::to_string(rows.line()) + ": " + std::to_string(fields) +
+                   " fields, where the first row has " + std::to_string(width_));
+    }
+    return count;
+  }
+
+  template <class T>
+  void read_values(CsvRows rows, T* target, std::size_t columns, const std::vector<Selected>& selected) const {
+    for (; rows.next_row(); target += columns) {
+      auto wanted = selected.begin();
+      std::string_view field;
+      for (std::size_t column = 0; rows.next_field(field); ++column) {
+        if (options_.columns.empty()) target[column] = read_value<T>(rows, column, field);
+        for (; wanted != selected.end() && wanted->column == column; ++wanted)
+          target[wanted->target] = read_value<T>(rows, column, field);
+      }
+    }
+  }
+
+  template <class T>
+  T read_value(const CsvRows& rows, std::size_t column, std::string_view field) const {
+    field = trim(field);
+    const auto [value, problem] = parse_number<T>(field);
+    if (problem) fail(rows, column, "\"" + detail::excerpt(field) + "\" " + problem);
+    if (std::isnan(value) && options_.missing == CsvOptions::Missing::refuse)
+      fail(rows, column, "the value is missing; CsvOptions::Missing::nan lets it be NaN");
+    return value;
+  }
+
+  [[noreturn]] void fail(const CsvRows& rows, std::size_t column, const std::string& reason) const {
+    file_.fail("line " + std::to_string(rows.line()) + ", " + column_label(column, header_) + ": " + reason);
+  }
+
+  const CsvOptions& options_;
+  InputFile file_;
+  std::string text_;
+  std::size_t width_ = 0;
+  std::vector<std::string> header_;
+};
 
 }  // namespace
 
@@ -164,49 +240,10 @@ Tensor CsvTable::column(const std::string& name) const {
 CsvTable read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   if (std::string_view("\"\r\n").find(options.delimiter) != std::string_view::npos)
     throw std::invalid_argument("read_csv: a quote or a line break cannot be the delimiter");
-  InputFile file("read_csv", path);
-  const std::string text = read_text(file);
-  Rows rows(file, text, options.delimiter);
-
-  std::vector<std::string> fields, header;
-  bool has_row = rows.next(fields);
-  if (!has_row) file.fail("empty");
-  const std::size_t width = fields.size();
-  if (options.header) {
-    for (const auto& field : fields) header.emplace_back(trim(field));
-    has_row = rows.next(fields);
-  }
-  const auto selected = select_columns(file.place(), options, width, header);
-
-  std::vector<double> numbers;
-  std::int64_t row_count = 0;
-  for (; has_row; has_row = rows.next(fields), ++row_count) {
-    const std::string line = "line " + std::to_string(rows.line());
-    if (fields.size() != width)
-      file.fail(line + ": " + std::to_string(fields.size()) + " fields, where the first row has " +
-                std::to_string(width));
-    for (const std::size_t column : selected) {
-      const std::string_view field = trim(fields[column]);
-      if (is_missing(field)) {
-        if (options.missing == CsvOptions::Missing::refuse)
-          file.fail(line + ", " + column_label(column, header) +
-                    ": the value is missing; CsvOptions::Missing::nan lets it be NaN");
-        numbers.push_back(std::numeric_limits<double>::quiet_NaN());
-        continue;
-      }
-      const Parsed number = parse_number(field);
-      if (number.problem)
-        file.fail(line + ", " + column_label(column, header) + ": \"" + std::string(field) + "\" " + number.problem);
-      numbers.push_back(number.value);
-    }
-  }
-
-  CsvTable table;
-  if (options.header)
-    for (const std::size_t column : selected) table.names.push_back(header[column]);
-  table.values = xgrad::detail::make_leaf_copy({row_count, static_cast<std::int64_t>(selected.size())}, DType::float64,
-                                               numbers.data());
-  return table;
+  if (!is_floating(options.dtype))
+    throw std::invalid_argument("read_csv: the values cannot be " + std::string(name_of(options.dtype)) +
+                                "; read float64 and convert with to()");
+  return CsvReader(path, options).read();
 }
 
 }  // namespace xgrad::nn

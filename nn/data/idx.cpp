@@ -67,17 +67,17 @@ Header read_header(InputFile& file) {
 
 /// Throws unless the file can hold all that its header announces: memory is not taken on trust.
 void check_size(const InputFile& file, const Header& header, std::size_t element_size) {
-  std::uint64_t elements = 1;
+  std::uint64_t bytes = element_size;  // with 1 in place of 0: an empty shape too must fit the arithmetic of strides
   bool fits = true;
-  for (const auto extent : header.shape) {
-    const auto n = static_cast<std::uint64_t>(extent);
-    fits = fits && (n == 0 || elements <= std::numeric_limits<std::uint64_t>::max() / n / 16);
-    elements *= n;
-  }
-  if (std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end()) return;
-  if (!fits || elements * element_size > file.size_bound())
+  for (const auto extent : header.shape)
+    fits = fits &&
+           !__builtin_mul_overflow(bytes, std::max<std::uint64_t>(static_cast<std::uint64_t>(extent), 1), &bytes) &&
+           bytes <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / 16;
+  const bool empty = std::find(header.shape.begin(), header.shape.end(), 0) != header.shape.end();
+  if (!fits || (!empty && bytes > file.size_bound()))
     file.fail("cut short: the header says " + to_string(header.shape) + " elements of " + std::to_string(element_size) +
               " byte" + (element_size > 1 ? "s" : "") + ", more than the file can hold");
+  if (!empty) file.check_limit(bytes);
 }
 
 /// Reads `count` elements of type `From` into `target`.
@@ -103,10 +103,10 @@ void read_elements(InputFile& file, To* target, std::size_t count, const Shape& 
 
 }  // namespace
 
-Tensor read_idx(const std::filesystem::path& path, std::optional<DType> dtype) {
+Tensor read_idx(const std::filesystem::path& path, std::optional<DType> dtype, std::uint64_t max_decompressed) {
   if (dtype == DType::bool_)
     throw std::invalid_argument("read_idx: no values to read as bool; ask for int64 and compare");
-  InputFile file(function, path);
+  InputFile file(function, path, max_decompressed);
   const Header header = read_header(file);
   return dispatch_type(file, header.type, [&]<class From>(From) {
     constexpr DType own = std::is_same_v<From, double>  ? DType::float64
@@ -123,7 +123,7 @@ Tensor read_idx(const std::filesystem::path& path, std::optional<DType> dtype) {
       else if (wanted == DType::float32) read_elements<From>(file, static_cast<float*>(target), count, header.shape);
       else read_elements<From>(file, static_cast<double*>(target), count, header.shape);
     });
-    // Reading past the end also has zlib compare the checksum.
+    // The end of a gzipped file is reached only where it is whole.
     char beyond = 0;
     if (file.read(&beyond, 1) != 0)
       file.fail("bytes follow the " + to_string(header.shape) + " elements of the header");
