@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <type_traits>
 
@@ -56,6 +57,13 @@ constexpr DType dtype_of = std::is_same_v<element_t<T>, bool>           ? DType:
                            : std::is_same_v<element_t<T>, std::int64_t> ? DType::int64
                            : std::is_same_v<element_t<T>, float>        ? DType::float32
                                                                         : DType::float64;
+
+/// `value` without its fraction. What int64 cannot hold, and NaN, gives the smallest int64, as NumPy's conversions do on x86.
+template <std::floating_point T>
+constexpr std::int64_t to_int64(T value) {
+  constexpr T bound = 9223372036854775808.0;
+  return value >= -bound && value < bound ? static_cast<std::int64_t>(value) : std::numeric_limits<std::int64_t>::min();
+}
 
 /// Calls `f` with a value of the C++ type that `dtype` names.
 template <class F>

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <autodiff/detail/call_site.hpp>
 #include <autodiff/shape.hpp>
-#include <limits>
 #include <numeric>
 #include <stdexcept>
 
@@ -52,10 +51,18 @@ Shape broadcast_shapes(std::string_view op, const Shape& a, const Shape& b) {
                                   " has extents " + std::to_string(a[a.size() - shorter.size() + i]) + " and " +
                                   std::to_string(b[b.size() - shorter.size() + i]));
   }
+  if (!detail::is_valid(result))
+    throw detail::located<std::invalid_argument>(std::string(op) + ": shapes " + to_string(a) + " and " + to_string(b) + " broadcast to " + to_string(result) +
+                                ", which has too many elements; a tensor has at most 2^59");
   return result;
 }
 
 namespace {
+
+[[noreturn]] void refuse_sizes(std::string_view op, std::int64_t a, std::string_view sign, std::int64_t b) {
+  throw detail::located<std::invalid_argument>(std::string(op) + ": a size of " + std::to_string(a) + std::string(sign) + std::to_string(b) +
+                              " is beyond int64; give smaller numbers");
+}
 
 std::string describe(std::size_t rank) { return "a tensor of rank " + std::to_string(rank); }
 std::string describe(const Shape& shape) { return "shape " + to_string(shape); }
@@ -91,18 +98,22 @@ std::int64_t normalize_axis(std::string_view op, std::int64_t axis, const Shape&
   return normalized(op, axis, shape.size(), shape);
 }
 
-void check_shape(std::string_view op, const Shape& shape) {
-  std::int64_t size = 1;
-  bool empty = false;
-  for (const std::int64_t extent : shape) {
-    if (extent < 0)
-      throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(shape) + " has a negative extent");
-    empty = empty || extent == 0;
-  }
-  if (empty) return;
-  for (const std::int64_t extent : shape)
-    if (__builtin_mul_overflow(size, extent, &size) || size > std::numeric_limits<std::int64_t>::max() / 16)
-      throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(shape) + " has too many elements");
+void detail::refuse_shape(std::string_view op, const Shape& shape) {
+  const bool negative = std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; });
+  throw detail::located<std::invalid_argument>(std::string(op) + ": shape " + to_string(shape) +
+                              (negative ? " has a negative extent" : " has too many elements; a tensor has at most 2^59, extents of 0 not counted"));
+}
+
+std::int64_t add_sizes(std::string_view op, std::int64_t a, std::int64_t b) {
+  std::int64_t sum;
+  if (__builtin_add_overflow(a, b, &sum)) refuse_sizes(op, a, " + ", b);
+  return sum;
+}
+
+std::int64_t multiply_sizes(std::string_view op, std::int64_t a, std::int64_t b) {
+  std::int64_t product;
+  if (__builtin_mul_overflow(a, b, &product)) refuse_sizes(op, a, " * ", b);
+  return product;
 }
 
 AxisList Axes::normalize(std::string_view op, std::size_t rank) const {

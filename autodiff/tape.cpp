@@ -119,6 +119,7 @@ namespace {
 /// Fills in the rest of a node from its inputs, which are there.
 Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DType dtype) {
   Node& node = *made;
+  if (!is_valid(shape)) [[unlikely]] refuse_shape(op->name(), shape);
   Recorder& mine = recorder;
   bool requires_grad = false;
   std::uint64_t sequence = mine.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = mine.bytes;

@@ -141,7 +141,7 @@ double Tensor::item_double() const {
 
 std::int64_t Tensor::item_int() const {
   detail::check_defined("item", *this);
-  if (size() != 1 || is_floating(dtype())) return static_cast<std::int64_t>(item_double());
+  if (size() != 1 || is_floating(dtype())) return to_int64(item_double());
   return dtype() == DType::bool_ ? std::int64_t{*data<bool>()} : *data<std::int64_t>();
 }
 

@@ -181,7 +181,7 @@ class Tensor {
   template <class... S>
     requires(std::constructible_from<Slice, S> && ...)
   At at(S... slices) const;
-  /// The same of rows, by a vector of int64 indices, or of elements, by a bool mask.
+  /// The same of rows, by a vector of int64 indices, or by a bool mask of the first axes.
   At at(const Tensor& selector) const;
 
   // Members for what is most often chained; see ops/ for the functions.

@@ -31,6 +31,36 @@ TEST(At, TakesIndicesAndMasks) {
   EXPECT_EQ(values(x.at(x > 4).add(x)), (Values{1, 2, 3, 4, 10, 12}));
 }
 
+TEST(At, AMaskSelectsAlongTheFirstAxes) {
+  const Tensor x = numbered({3, 2}), rows{true, false, true};
+  EXPECT_EQ(values(x.at(rows).set(0)), (Values{0, 0, 3, 4, 0, 0}));
+  EXPECT_EQ(values(x.at(rows).set(Tensor{7.0, 8.0})), (Values{7, 8, 3, 4, 7, 8}));
+  EXPECT_EQ(values(x.at(rows).add(Tensor{{10.0}, {20.0}})), (Values{11, 12, 3, 4, 25, 26}));
+  EXPECT_EQ(values(x.at(rows).set(Tensor{{7.0, 8.0}, {9.0, 10.0}})), (Values{7, 8, 3, 4, 9, 10}));
+  EXPECT_EQ(values(x.at(x > 3).set(Tensor{7.0, 8.0, 9.0})), (Values{1, 2, 3, 7, 8, 9}));
+  const Tensor square = numbered({2, 2});  // where the last axis would fit too
+  EXPECT_EQ(values(square.at(Tensor{true, false}).set(0)), (Values{0, 0, 3, 4}));
+  EXPECT_EQ(values(square.at(Tensor{true, false}).add(Tensor{10.0, 20.0})), (Values{11, 22, 3, 4}));
+  EXPECT_EQ(values(numbered({2, 2, 2}).at(Tensor{{true, false}, {false, true}}).set(0)), (Values{0, 0, 3, 4, 5, 6, 0, 0}));
+  EXPECT_EQ(values(square.at(Tensor(false)).set(0)), (Values{1, 2, 3, 4}));
+}
+
+TEST(At, RefusesAMaskOfAnotherShape) {
+  const Tensor x = numbered({3, 2});
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(Tensor{true, false}).set(0); }, {"at", "(2,)", "(3, 2)", "first axes"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(Tensor{{true, false}}).set(0); }, {"at", "(1, 2)", "(3, 2)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(Tensor{true, false, true}).set(numbered({3})); }, {"at", "(3,)", "(2, 2)"}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { x.at(Tensor{true, false, false}).add(numbered({2, 2})); }, {"at", "(2, 2)", "(1, 2)"}));
+}
+
+TEST(MaskedFill, BroadcastsMaskAndValueAsNumPyDoes) {
+  const Tensor x = numbered({2, 3});
+  EXPECT_EQ(values(masked_fill(x, Tensor{true, false, true}, 0)), (Values{0, 2, 0, 0, 5, 0}));
+  EXPECT_EQ(values(masked_fill(x, Tensor{{true}, {false}}, Tensor{7.0, 8.0, 9.0})), (Values{7, 8, 9, 4, 5, 6}));
+  EXPECT_EQ(values(masked_select(x, Tensor{{true}, {false}})), (Values{1, 2, 3}));
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { masked_fill(x, Tensor{true, false}, 0); }, {"(2,)", "(2, 3)"}));
+}
+
 TEST(At, LetsGradientsThroughToBoth) {
   const auto check = [](const TensorFunction& f) {
     EXPECT_TRUE(gradcheck(f, {numbered({3, 2}), numbered({2}) * 0.5}));
@@ -40,7 +70,7 @@ TEST(At, LetsGradientsThroughToBoth) {
   check([](const std::vector<Tensor>& x) { return square(x[0].at(xt::range(0, 2)).add(x[1])); });
   check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{2, 0, 2}).set(x[1])); });
   check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{2, 0, 2}).add(x[1])); });
-  check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{true, false}).set(x[1])); });
+  check([](const std::vector<Tensor>& x) { return square(x[0].at(Tensor{true, false, true}).set(x[1])); });
 }
 
 TEST(At, ReplacesWhatIsNotFinite) {
@@ -123,6 +153,25 @@ TEST(SecondDerivatives, AreRightWhereFormulasAreNot) {
 TEST(MaxPool, TakesWholeNumbers) {
   EXPECT_EQ(values(max_pool2d(reshape(Tensor{-5, -4, -3, -2}, {1, 1, 2, 2}), 2, {.stride = 2, .padding = 1})), (Values{-5, -4, -3, -2}));
   EXPECT_EQ(values(avg_pool1d(reshape(Tensor{1, 2, 3, 6}, {1, 1, 4}), 2)), (Values{1.5, 4.5}));
+}
+
+TEST(Convolution, RefusesSizesByTheNameThatWasCalled) {
+  const Tensor x = ones({1, 2, 5, 5}), w = ones({2, 2, 3, 3}), s = ones({1, 2, 5}), v = ones({2, 2, 3});
+  const auto refused = [](const auto& f, std::initializer_list<std::string> parts) { EXPECT_TRUE(throws<std::invalid_argument>(f, parts)); };
+  for (const std::int64_t padding : {4, 100})
+    refused([&] { conv_transpose2d(x, w, {}, {.padding = padding}); },
+            {"conv_transpose2d: a padding of " + std::to_string(padding) + " x ", "(1, 2, 5, 5)", "(2, 2, 3, 3)", "less padding"});
+  EXPECT_EQ(conv_transpose2d(x, w, {}, {.padding = 3}).shape(), (Shape{1, 2, 1, 1}));
+  refused([&] { conv_transpose1d(s, v, {}, {.padding = 4}); }, {"conv_transpose1d: a padding of 4", "(1, 2, 5)", "(2, 2, 3)"});
+  refused([&] { conv_transpose1d(s, v, {}, {.output_padding = 1}); }, {"conv_transpose1d: an output padding of 1"});
+  refused([&] { conv1d(s, ones({2, 3, 3})); }, {"conv1d: a weight of shape (2, 3, 3) in 1 groups for an input of shape (1, 2, 5)"});
+  refused([&] { conv1d(s, ones({2, 2, 6})); }, {"conv1d: images of 5 have no room for a kernel of 6"});
+  refused([&] { conv1d(s, v, ones({3})); }, {"conv1d: a bias of shape (3,)"});
+  refused([&] { conv1d(s, v, {}, {.dilation = 0}); }, {"conv1d: a dilation of 0"});
+  refused([&] { max_pool1d(s, 2, {.stride = 0}); }, {"max_pool1d: a stride of 0"});
+  refused([&] { avg_pool1d(s, 2, {.padding = 2}); }, {"avg_pool1d: a padding of 2"});
+  refused([&] { avg_pool2d(x, 0); }, {"avg_pool2d: a kernel of 0 x 0"});
+  refused([&] { conv2d(x, w, {}, {.padding = -1}); }, {"conv2d: a padding of -1 x -1"});
 }
 
 TEST(Convolution, RefusesWhatDoesNotFit) {

@@ -31,6 +31,13 @@ xsimd::batch_bool<T, A> is_nan(const xsimd::batch<T, A>& x) {
   return xsimd::isnan(x);
 }
 
+/// An operand of an arithmetic kernel: whole numbers as unsigned ones, whose sums, differences and products wrap, as NumPy's do.
+template <class T>
+decltype(auto) wrapping(const T& x) {
+  if constexpr (std::is_integral_v<T>) return static_cast<std::uint64_t>(x);
+  else return (x);
+}
+
 template <class B, class T>
 constexpr bool is_batch_of = false;
 template <class T, class A>

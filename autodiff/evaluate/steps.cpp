@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <autodiff/evaluate/steps.hpp>
+#include <limits>
+#include <new>
 
 namespace xgrad::detail {
 
@@ -19,6 +21,7 @@ std::size_t Arena::take(std::size_t bytes) {
     place = free_.back().place;
     free_.pop_back();
   }
+  if (bytes > std::numeric_limits<std::ptrdiff_t>::max() - place) throw std::bad_alloc();
   end_ = place + bytes;
   return place;
 }

@@ -40,7 +40,9 @@ Serial& serial() {
 }  // namespace
 
 void set_num_threads(int threads) {
+  constexpr int most = 1024;
   if (threads < 1) throw std::invalid_argument("set_num_threads: " + std::to_string(threads) + " threads; at least 1 is needed");
+  if (threads > most) throw std::invalid_argument("set_num_threads: " + std::to_string(threads) + " threads; at most " + std::to_string(most) + " are possible");
   chosen.store(threads, std::memory_order_relaxed);
 #if !defined(__SANITIZE_THREAD__)
   const std::lock_guard lock(serial().mutex);

@@ -59,7 +59,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, std::int64_t axis, std::s
       throw detail::located<std::invalid_argument>("concatenate: shapes " + to_string(tensors.front().shape()) + " and " +
                                   to_string(tensor.shape()) + " differ beside axis " + std::to_string(along));
     starts.push_back(shape[along]);
-    shape[along] += tensor.shape()[along];
+    shape[along] = add_sizes("concatenate", shape[along], tensor.shape()[along]);
     inputs.push_back(tensor.to(dtype));
   }
   return detail::record_moved(detail::interned<Concatenate>(along, std::move(starts)), inputs, std::move(shape), dtype);

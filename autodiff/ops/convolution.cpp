@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <autodiff/detail/batched.hpp>
+#include <autodiff/evaluate/kernels.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
@@ -72,7 +73,7 @@ struct Im2Col final : GeneralOp {
         T* target = to + n * (adds ? image : matrix);
         windows.for_each_run(channels, [&](std::int64_t column, std::int64_t place, std::int64_t length, std::int64_t step) {
           for (std::int64_t k = 0; k < length; ++k) {
-            if constexpr (adds) target[place + k * step] = static_cast<T>(target[place + k * step] + source[column + k]);
+            if constexpr (adds) target[place + k * step] = static_cast<T>(detail::wrapping(target[place + k * step]) + detail::wrapping(source[column + k]));
             else target[column + k] = source[place + k * step];
           }
         });
@@ -110,49 +111,84 @@ Tensor record_fold(const Tensor& columns, const Windows& windows, std::int64_t c
   return detail::record(detail::interned<Im2Col<true>>(windows), {&columns, 1}, std::move(shape), columns.dtype());
 }
 
-[[noreturn]] void refuse(std::string_view op, const std::string& what) { throw detail::located<std::invalid_argument>(std::string(op) + ": " + what); }
+/// The function that was called. That of signals calls that of images of height 1, and messages then give shapes without that axis.
+struct Called {
+  std::string_view name;
+  bool of_signals = false;
 
-Windows windows_of(std::string_view op, Extent2 size, Extent2 kernel, Extent2 stride, Extent2 padding, Extent2 dilation) {
-  if (std::min(kernel.height, kernel.width) < 1) refuse(op, "the kernel has a size of " + std::to_string(std::min(kernel.height, kernel.width)));
-  if (std::min(stride.height, stride.width) < 1) refuse(op, "a stride of " + std::to_string(std::min(stride.height, stride.width)));
-  if (std::min(dilation.height, dilation.width) < 1) refuse(op, "a dilation of " + std::to_string(std::min(dilation.height, dilation.width)));
-  if (std::min(padding.height, padding.width) < 0) refuse(op, "a padding of " + std::to_string(std::min(padding.height, padding.width)));
-  const auto count = [](std::int64_t extent, std::int64_t taps, std::int64_t step, std::int64_t zeros, std::int64_t apart) {
-    const std::int64_t room = extent + 2 * zeros - apart * (taps - 1) - 1;
-    return room < 0 ? 0 : room / step + 1;
+  [[noreturn]] void refuse(const std::string& what) const { throw detail::located<std::invalid_argument>(std::string(name) + ": " + what); }
+  Shape shown(Shape shape) const {
+    if (of_signals && shape.size() == 4) shape.erase(shape.begin() + 2);
+    return shape;
+  }
+  std::string text(const Tensor& t) const { return to_string(shown(t.shape())); }
+  std::string text(Extent2 extent) const {
+    return of_signals ? std::to_string(extent.width) : std::to_string(extent.height) + " x " + std::to_string(extent.width);
+  }
+  void check_least(const char* what, Extent2 extent, std::int64_t least) const {
+    if (std::min(extent.height, extent.width) < least) refuse(std::string(what) + " of " + text(extent) + "; it must be at least " + std::to_string(least));
+  }
+  void check(const Shape& shape) const { check_shape(name, shown(shape)); }
+  std::int64_t add(std::int64_t a, std::int64_t b) const { return add_sizes(name, a, b); }
+  std::int64_t multiply(std::int64_t a, std::int64_t b) const { return multiply_sizes(name, a, b); }
+};
+
+void check_windows(const Called& called, Extent2 kernel, Extent2 stride, Extent2 padding, Extent2 dilation) {
+  called.check_least("a kernel", kernel, 1);
+  called.check_least("a stride", stride, 1);
+  called.check_least("a padding", padding, 0);
+  called.check_least("a dilation", dilation, 1);
+}
+
+Windows windows_of(const Called& called, Extent2 size, Extent2 kernel, Extent2 stride, Extent2 padding, Extent2 dilation) {
+  check_windows(called, kernel, stride, padding, dilation);
+  called.check_least("a size", size, 0);
+  const auto count = [&](std::int64_t extent, std::int64_t taps, std::int64_t step, std::int64_t zeros, std::int64_t apart) {
+    const std::int64_t padded = called.add(extent, called.multiply(2, zeros)), reach = called.multiply(apart, taps - 1);
+    return reach >= padded ? 0 : (padded - reach - 1) / step + 1;
   };
-  const Windows windows{size, kernel, stride, padding, dilation,
-                        {count(size.height, kernel.height, stride.height, padding.height, dilation.height),
-                         count(size.width, kernel.width, stride.width, padding.width, dilation.width)}};
-  if (windows.rows() == 0 || windows.columns() == 0)
-    refuse(op, "images of " + std::to_string(size.height) + " x " + std::to_string(size.width) + " have no room for a kernel of " +
-                   std::to_string(kernel.height) + " x " + std::to_string(kernel.width));
-  return windows;
+  const Extent2 counts(count(size.height, kernel.height, stride.height, padding.height, dilation.height),
+                       count(size.width, kernel.width, stride.width, padding.width, dilation.width));
+  if (counts.height == 0 || counts.width == 0)
+    called.refuse("images of " + called.text(size) + " have no room for a kernel of " + called.text(kernel) + "; pad them, or take a smaller kernel or dilation");
+  called.multiply(counts.height, counts.width);
+  called.multiply(kernel.height, kernel.width);
+  // A stride that is never taken may be too large to calculate with.
+  if (counts.height == 1) stride.height = 1;
+  if (counts.width == 1) stride.width = 1;
+  return {size, kernel, stride, padding, dilation, counts};
 }
 
-void check_images(std::string_view op, const Tensor& x, std::size_t rank) {
-  detail::check_defined(op, x);
-  if (x.dim() != rank) refuse(op, "the input has shape " + to_string(x.shape()) + "; it must have " + std::to_string(rank) + " axes");
+/// `record_unfold` after a check of the result's shape.
+Tensor columns_of(const Called& called, const Tensor& x, const Windows& windows) {
+  called.check({x.shape(0), called.multiply(x.shape(1), windows.kernel.height * windows.kernel.width), 1, windows.rows() * windows.columns()});
+  return record_unfold(x, windows);
 }
 
-void check_weight(std::string_view op, const Tensor& x, const Tensor& weight, const ConvOptions& options, bool transposed) {
-  check_images(op, x, 4);
-  check_images(op, weight, 4);
+void check_images(const Called& called, const Tensor& x, std::size_t rank, const char* what = "the input") {
+  detail::check_defined(called.name, x);
+  if (x.dim() != rank) called.refuse(std::string(what) + " has shape " + to_string(x.shape()) + "; it must have " + std::to_string(rank) + " axes");
+}
+
+void check_weight(const Called& called, const Tensor& x, const Tensor& weight, const ConvOptions& options, bool transposed) {
+  check_images(called, x, 4);
+  check_images(called, weight, 4, "the weight");
   const std::int64_t channels = x.shape(1), groups = options.groups;
-  if (groups < 1 || channels % groups != 0 || weight.shape(0) % groups != 0 || (transposed ? weight.shape(0) : weight.shape(1) * groups) != channels)
-    refuse(op, "a weight of shape " + to_string(weight.shape()) + " in " + std::to_string(groups) + " groups for an input of shape " + to_string(x.shape()));
+  if (groups < 1 || groups > std::max<std::int64_t>(channels, 1) || channels % groups != 0 || weight.shape(0) % groups != 0 ||
+      (transposed ? weight.shape(0) != channels : weight.shape(1) != channels / groups))
+    called.refuse("a weight of shape " + called.text(weight) + " in " + std::to_string(groups) + " groups for an input of shape " + called.text(x));
 }
 
-Tensor with_bias(std::string_view op, const Tensor& y, const Tensor& bias) {
+Tensor with_bias(const Called& called, const Tensor& y, const Tensor& bias) {
   if (!bias.defined()) return y;
-  if (bias.shape() != Shape{y.shape(1)}) refuse(op, "a bias of shape " + to_string(bias.shape()) + " for " + std::to_string(y.shape(1)) + " channels");
+  if (bias.shape() != Shape{y.shape(1)}) called.refuse("a bias of shape " + to_string(bias.shape()) + " for " + std::to_string(y.shape(1)) + " channels");
   return y + reshape(bias, {y.shape(1), 1, 1});
 }
 
 /// A function of images, of signals.
 template <class F>
-Tensor of_signals(std::string_view op, const Tensor& x, const F& f) {
-  check_images(op, x, 3);
+Tensor of_signals(const Called& called, const Tensor& x, const F& f) {
+  check_images(called, x, 3);
   return squeeze(f(expand_dims(x, 2)), 2);
 }
 Extent2 flat(Extent2 extent, std::int64_t height) { return {height, extent.width}; }
@@ -161,84 +197,73 @@ ConvOptions flat(const ConvOptions& options) {
   return {flat(options.stride, 1), flat(options.padding, 0), flat(options.dilation, 1), options.groups, flat(options.output_padding, 0)};
 }
 
-/// Windows as (N, C, elements of a window, windows), and the shape of what is pooled of them.
-Tensor pooled_windows(std::string_view op, const Tensor& x, Extent2 kernel, const WindowOptions& options, bool pad_lowest, Shape& result) {
-  check_images(op, x, 4);
-  if (2 * options.padding.height > kernel.height || 2 * options.padding.width > kernel.width) refuse(op, "more padding than half the kernel");
-  const auto [top, left] = options.padding;
-  const double lowest = is_floating(x.dtype()) ? -std::numeric_limits<double>::infinity() : x.dtype() == DType::int64 ? -0x1p63 : 0;
-  const double fill = pad_lowest ? lowest : 0;
-  const Tensor wide = top + left > 0 ? pad(x, {{top, top}, {left, left}}, PadMode::constant, fill) : x;
-  const Windows windows = windows_of(op, {wide.shape(2), wide.shape(3)}, kernel, options.stride, 0, options.dilation);
-  result = {x.shape(0), x.shape(1), windows.rows(), windows.columns()};
-  return reshape(record_unfold(wide, windows), {x.shape(0), x.shape(1), kernel.height * kernel.width, windows.rows() * windows.columns()});
-}
-
-}  // namespace
-
-Tensor unfold(const Located& x, Extent2 kernel, const WindowOptions& options) {
-  check_images("unfold", x, 4);
-  return record_unfold(x, windows_of("unfold", {x.shape(2), x.shape(3)}, kernel, options.stride, options.padding, options.dilation));
-}
-
-Tensor fold(const Located& columns, Extent2 size, Extent2 kernel, const WindowOptions& options) {
-  check_images("fold", columns, 3);
-  const Windows windows = windows_of("fold", size, kernel, options.stride, options.padding, options.dilation);
-  const std::int64_t elements = kernel.height * kernel.width;
-  if (columns.shape(1) % elements != 0 || columns.shape(2) != windows.rows() * windows.columns())
-    refuse("fold", "columns of shape " + to_string(columns.shape()) + " for " + std::to_string(windows.rows() * windows.columns()) + " windows of " +
-                       std::to_string(elements) + " elements");
-  return record_fold(columns, windows, columns.shape(1) / elements);
-}
-
-Tensor conv2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
-  check_weight("conv2d", x, weight, options, false);
+Tensor convolved(const Called& called, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  check_weight(called, x, weight, options, false);
   const std::int64_t images = x.shape(0), groups = options.groups, outputs = weight.shape(0);
-  const Windows windows = windows_of("conv2d", {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)}, options.stride, options.padding, options.dilation);
+  const Windows windows =
+      windows_of(called, {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)}, options.stride, options.padding, options.dilation);
+  called.check({images, outputs, windows.rows(), windows.columns()});
   const std::int64_t taps = weight.shape(1) * windows.kernel.height * windows.kernel.width, places = windows.rows() * windows.columns();
   const DType dtype = promote(x.dtype(), weight.dtype());
   // Windows of one element, one at each, are the image itself.
-  const bool is_image = windows.kernel == Extent2(1) && windows.stride == Extent2(1) && windows.padding == Extent2(0);
-  const Tensor columns = reshape(is_image ? x.to(dtype) : record_unfold(x.to(dtype), windows), {images, groups, taps, places});
+  const bool is_image = windows.kernel == Extent2(1) && windows.count == windows.size && windows.padding == Extent2(0);
+  const Tensor columns = reshape(is_image ? x.to(dtype) : columns_of(called, x.to(dtype), windows), {images, groups, taps, places});
   const Tensor y = matmul(reshape(weight.to(dtype), {groups, outputs / groups, taps}), columns);
-  return with_bias("conv2d", reshape(y, {images, outputs, windows.rows(), windows.columns()}), bias);
+  return with_bias(called, reshape(y, {images, outputs, windows.rows(), windows.columns()}), bias);
 }
 
-Tensor conv_transpose2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
-  check_weight("conv_transpose2d", x, weight, options, true);
-  const std::int64_t images = x.shape(0), groups = options.groups, outputs = weight.shape(1) * groups, inputs = x.shape(1) / groups;
-  const auto size = [](std::int64_t extent, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation, std::int64_t more) {
-    return (extent - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + more;
-  };
-  const Extent2 more = options.output_padding, stride = options.stride, dilation = options.dilation;
+Tensor convolved_transposed(const Called& called, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  check_weight(called, x, weight, options, true);
+  const std::int64_t images = x.shape(0), groups = options.groups, outputs = called.multiply(weight.shape(1), groups), inputs = x.shape(1) / groups;
+  const Extent2 more = options.output_padding, stride = options.stride, padding = options.padding, dilation = options.dilation;
+  const Extent2 kernel(weight.shape(2), weight.shape(3)), count(x.shape(2), x.shape(3));
+  if (count.height < 1 || count.width < 1) called.refuse("an input of shape " + called.text(x) + " has no elements to take windows of");
+  check_windows(called, kernel, stride, padding, dilation);
   if (std::min(more.height, more.width) < 0 || more.height >= std::max(stride.height, dilation.height) || more.width >= std::max(stride.width, dilation.width))
-    refuse("conv_transpose2d", "the output padding must be less than the stride or the dilation");
-  const Extent2 result(size(x.shape(2), weight.shape(2), stride.height, options.padding.height, dilation.height, more.height),
-                       size(x.shape(3), weight.shape(3), stride.width, options.padding.width, dilation.width, more.width));
-  Windows windows = windows_of("conv_transpose2d", result, {weight.shape(2), weight.shape(3)}, stride, options.padding, dilation);
-  windows.count = {x.shape(2), x.shape(3)};  // output padding may make room for more
-  const std::int64_t taps = weight.shape(1) * windows.kernel.height * windows.kernel.width, places = x.shape(2) * x.shape(3);
+    called.refuse("an output padding of " + called.text(more) + "; it must be at least 0 and less than the stride or the dilation");
+  const auto size = [&](std::int64_t extent, std::int64_t taps, std::int64_t step, std::int64_t zeros, std::int64_t apart, std::int64_t end) {
+    const std::int64_t whole = called.add(called.add(called.multiply(extent - 1, step), called.multiply(apart, taps - 1)), called.add(end, 1));
+    return std::max<std::int64_t>(whole - called.multiply(2, zeros), 0);
+  };
+  const Extent2 result(size(count.height, kernel.height, stride.height, padding.height, dilation.height, more.height),
+                       size(count.width, kernel.width, stride.width, padding.width, dilation.width, more.width));
+  if (result.height == 0 || result.width == 0)
+    called.refuse("a padding of " + called.text(padding) + " leaves nothing of the output of an input of shape " + called.text(x) + " and a weight of shape " +
+                  called.text(weight) + "; give less padding");
+  called.check({images, outputs, result.height, result.width});
+  Windows windows = windows_of(called, result, kernel, stride, padding, dilation);
+  windows.count = count;  // output padding may make room for more
+  const std::int64_t taps = weight.shape(1) * windows.kernel.height * windows.kernel.width, places = count.height * count.width;
+  called.check({images, called.multiply(groups, taps), 1, places});
   const DType dtype = promote(x.dtype(), weight.dtype());
   const Tensor columns = matmul(matrix_transpose(reshape(weight.to(dtype), {groups, inputs, taps})), reshape(x.to(dtype), {images, groups, inputs, places}));
-  return with_bias("conv_transpose2d", record_fold(reshape(columns, {images, groups * taps, places}), windows, outputs), bias);
+  return with_bias(called, record_fold(reshape(columns, {images, groups * taps, places}), windows, outputs), bias);
 }
 
-Tensor conv1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
-  check_images("conv1d", weight, 3);
-  return of_signals("conv1d", x, [&](const Tensor& images) { return conv2d(images, expand_dims(weight, 2), bias, flat(options)); });
-}
-Tensor conv_transpose1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
-  check_images("conv_transpose1d", weight, 3);
-  return of_signals("conv_transpose1d", x, [&](const Tensor& images) { return conv_transpose2d(images, expand_dims(weight, 2), bias, flat(options)); });
+/// Windows as (N, C, elements of a window, windows), and the shape of what is pooled of them.
+Tensor pooled_windows(const Called& called, const Tensor& x, Extent2 kernel, const WindowOptions& options, bool pad_lowest, Shape& result) {
+  check_images(called, x, 4);
+  const auto [top, left] = options.padding;
+  const Windows padded = windows_of(called, {x.shape(2), x.shape(3)}, kernel, options.stride, options.padding, options.dilation);
+  if (top > kernel.height / 2 || left > kernel.width / 2)
+    called.refuse("a padding of " + called.text(options.padding) + ", which is more than half the kernel of " + called.text(kernel));
+  const Extent2 size(x.shape(2) + 2 * top, x.shape(3) + 2 * left);
+  called.check({x.shape(0), x.shape(1), size.height, size.width});
+  const double lowest = is_floating(x.dtype()) ? -std::numeric_limits<double>::infinity() : x.dtype() == DType::int64 ? -0x1p63 : 0;
+  const double fill = pad_lowest ? lowest : 0;
+  const Tensor wide = top + left > 0 ? pad(x, {{top, top}, {left, left}}, PadMode::constant, fill) : x;
+  const Windows windows{size, kernel, padded.stride, 0, options.dilation, padded.count};
+  result = {x.shape(0), x.shape(1), windows.rows(), windows.columns()};
+  return reshape(columns_of(called, wide, windows), {x.shape(0), x.shape(1), kernel.height * kernel.width, windows.rows() * windows.columns()});
 }
 
-Tensor max_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options) {
+Tensor max_pooled(const Called& called, const Tensor& x, Extent2 kernel, const WindowOptions& options) {
   Shape result;
-  const Tensor windows = pooled_windows("max_pool2d", x, kernel, options, true, result);
+  const Tensor windows = pooled_windows(called, x, kernel, options, true, result);
   Tensor largest = argmax(windows, 2, true);
   if (options.padding.height + options.padding.width > 0) {
     // Of a window of nothing larger than the padding, the first element that is none.
-    const Tensor inside = pooled_windows("max_pool2d", ones({1, 1, x.shape(2), x.shape(3)}, DType::int64), kernel, options, false, result);
+    const Tensor inside = pooled_windows(called, ones({1, 1, x.shape(2), x.shape(3)}, DType::int64), kernel, options, false, result);
     result[0] = x.shape(0);
     result[1] = x.shape(1);
     const Tensor everywhere = broadcast_to(inside, windows.shape());
@@ -247,23 +272,66 @@ Tensor max_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options
   return reshape(detail::take_along_axis_unchecked(windows, largest, 2), result);
 }
 
-Tensor avg_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
+Tensor mean_pooled(const Called& called, const Tensor& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
   Shape result;
-  const Tensor windows = pooled_windows("avg_pool2d", x, kernel, options, false, result);
+  const Tensor windows = pooled_windows(called, x, kernel, options, false, result);
   if (count_include_pad) return reshape(mean(windows, 2), result);
-  const Tensor counts = sum(pooled_windows("avg_pool2d", ones({1, 1, x.shape(2), x.shape(3)}, x.dtype()), kernel, options, false, result), 2);
+  const Tensor counts = sum(pooled_windows(called, ones({1, 1, x.shape(2), x.shape(3)}, x.dtype()), kernel, options, false, result), 2);
   result[0] = x.shape(0);
   result[1] = x.shape(1);
   return reshape(sum(windows, 2) / counts, result);
 }
 
+}  // namespace
+
+Tensor unfold(const Located& x, Extent2 kernel, const WindowOptions& options) {
+  constexpr Called called{"unfold"};
+  check_images(called, x, 4);
+  return columns_of(called, x, windows_of(called, {x.shape(2), x.shape(3)}, kernel, options.stride, options.padding, options.dilation));
+}
+
+Tensor fold(const Located& columns, Extent2 size, Extent2 kernel, const WindowOptions& options) {
+  constexpr Called called{"fold"};
+  check_images(called, columns, 3);
+  const Windows windows = windows_of(called, size, kernel, options.stride, options.padding, options.dilation);
+  const std::int64_t elements = kernel.height * kernel.width, places = windows.rows() * windows.columns();
+  if (columns.shape(1) % elements != 0 || columns.shape(2) != places)
+    called.refuse("columns of shape " + to_string(columns.shape()) + " for " + std::to_string(places) + " windows of " + std::to_string(elements) + " elements");
+  const std::int64_t channels = columns.shape(1) / elements;
+  called.check({columns.shape(0), channels, size.height, size.width});
+  return record_fold(columns, windows, channels);
+}
+
+Tensor conv2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
+  return convolved({"conv2d"}, x, weight, bias, options);
+}
+Tensor conv_transpose2d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
+  return convolved_transposed({"conv_transpose2d"}, x, weight, bias, options);
+}
+Tensor conv1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
+  constexpr Called called{"conv1d", true};
+  check_images(called, weight, 3, "the weight");
+  return of_signals(called, x, [&](const Tensor& images) { return convolved(called, images, expand_dims(weight, 2), bias, flat(options)); });
+}
+Tensor conv_transpose1d(const Located& x, const Located& weight, const Tensor& bias, const ConvOptions& options) {
+  constexpr Called called{"conv_transpose1d", true};
+  check_images(called, weight, 3, "the weight");
+  return of_signals(called, x, [&](const Tensor& images) { return convolved_transposed(called, images, expand_dims(weight, 2), bias, flat(options)); });
+}
+
+Tensor max_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options) { return max_pooled({"max_pool2d"}, x, kernel, options); }
+Tensor avg_pool2d(const Located& x, Extent2 kernel, const WindowOptions& options, bool count_include_pad) {
+  return mean_pooled({"avg_pool2d"}, x, kernel, options, count_include_pad);
+}
 Tensor max_pool2d(const Located& x, Extent2 kernel) { return max_pool2d(x, kernel, {.stride = kernel}); }
 Tensor avg_pool2d(const Located& x, Extent2 kernel) { return avg_pool2d(x, kernel, {.stride = kernel}); }
 Tensor max_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options) {
-  return of_signals("max_pool1d", x, [&](const Tensor& images) { return max_pool2d(images, {1, kernel}, flat(options)); });
+  constexpr Called called{"max_pool1d", true};
+  return of_signals(called, x, [&](const Tensor& images) { return max_pooled(called, images, {1, kernel}, flat(options)); });
 }
 Tensor avg_pool1d(const Located& x, std::int64_t kernel, const WindowOptions& options, bool count_include_pad) {
-  return of_signals("avg_pool1d", x, [&](const Tensor& images) { return avg_pool2d(images, {1, kernel}, flat(options), count_include_pad); });
+  constexpr Called called{"avg_pool1d", true};
+  return of_signals(called, x, [&](const Tensor& images) { return mean_pooled(called, images, {1, kernel}, flat(options), count_include_pad); });
 }
 Tensor max_pool1d(const Located& x, std::int64_t kernel) { return max_pool1d(x, kernel, {.stride = kernel}); }
 Tensor avg_pool1d(const Located& x, std::int64_t kernel) { return avg_pool1d(x, kernel, {.stride = kernel}); }

@@ -72,7 +72,7 @@ Tensor arange(double start, double stop, double step, DType dtype) {
   if (step == 0) fail("arange", "the step must not be 0");
   if (dtype == DType::bool_) fail("arange", "there is no range of bool; choose another dtype");
   const double count = std::max(0.0, std::ceil((stop - start) / step));
-  if (!(count < 0x1p53)) fail("arange", number(count) + " elements are too many; choose a larger step");
+  if (!(count < 0x1p63)) fail("arange", number(count) + " elements are too many; choose a larger step");
   const auto n = static_cast<std::int64_t>(count);
   check_shape("arange", {n});
   return dispatch(dtype, [&]<class T>(T) {

@@ -23,7 +23,11 @@ Tensor Operand::to(DType dtype) const {
   if (tensor_) return tensor_->to(dtype);
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
-    const T value = std::is_integral_v<T> && !is_floating(dtype_) ? static_cast<T>(integer_) : static_cast<T>(value_);
+    const T value = [&] {
+      if (std::is_integral_v<T> && !is_floating(dtype_)) return static_cast<T>(integer_);
+      if constexpr (std::is_same_v<T, std::int64_t>) return to_int64(value_);
+      else return static_cast<T>(value_);
+    }();
     // The same few numbers come again and again: one that does is kept. Those of a rule that is traced are kept apart, for
     // they must not be taken for numbers of the recording.
     struct Recent {

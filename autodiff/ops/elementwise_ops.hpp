@@ -20,7 +20,7 @@ struct Negative : Unary<Negative> {
   static constexpr std::string_view title = "negative";
   static constexpr Arithmetic known_as = Arithmetic::negative;
   static constexpr bool integral = true;
-  static auto kernel(const auto& x) { return -x; }
+  static auto kernel(const auto& x) { return -wrapping(x); }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor&) { return -g; }
 };
 
@@ -71,7 +71,7 @@ struct Square : Unary<Square> {
   static constexpr std::string_view title = "square";
   static constexpr Arithmetic known_as = Arithmetic::square;
   static constexpr bool integral = true;
-  static auto kernel(const auto& x) { return x * x; }
+  static auto kernel(const auto& x) { return wrapping(x) * wrapping(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(2 * g, x); }  // 2x may overflow where g is 0
 };
 
@@ -98,7 +98,10 @@ struct AbsSlope : Unary<AbsSlope> {
 struct Abs : Unary<Abs> {
   static constexpr std::string_view title = "abs";
   static constexpr bool integral = true;
-  static auto kernel(const auto& x) { return xsimd::abs(x); }
+  static auto kernel(const auto& x) {
+    if constexpr (std::is_integral_v<std::remove_cvref_t<decltype(x)>>) return static_cast<std::int64_t>(x) < 0 ? -wrapping(x) : wrapping(x);
+    else return xsimd::abs(x);
+  }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, unary<AbsSlope>(x)); }
 };
 
@@ -168,7 +171,7 @@ struct Relu : Unary<Relu> {
 struct Add : Binary<Add> {
   static constexpr std::string_view title = "add";
   static constexpr Arithmetic known_as = Arithmetic::add;
-  static auto kernel(const auto& a, const auto& b) { return a + b; }
+  static auto kernel(const auto& a, const auto& b) { return wrapping(a) + wrapping(b); }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
 };
@@ -176,7 +179,7 @@ struct Add : Binary<Add> {
 struct Subtract : Binary<Subtract> {
   static constexpr std::string_view title = "subtract";
   static constexpr Arithmetic known_as = Arithmetic::subtract;
-  static auto kernel(const auto& a, const auto& b) { return a - b; }
+  static auto kernel(const auto& a, const auto& b) { return wrapping(a) - wrapping(b); }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
   // Of b's shape, which may be much smaller.
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return -unbroadcast(g, b.shape()); }
@@ -185,7 +188,7 @@ struct Subtract : Binary<Subtract> {
 struct Multiply : Binary<Multiply> {
   static constexpr std::string_view title = "multiply";
   static constexpr Arithmetic known_as = Arithmetic::multiply;
-  static auto kernel(const auto& a, const auto& b) { return a * b; }
+  static auto kernel(const auto& a, const auto& b) { return wrapping(a) * wrapping(b); }
   // Of a square both at once: one product rather than two and their sum.
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return a.node() == b.node() ? scale(2 * g, b) : scale(g, b);
@@ -365,9 +368,7 @@ void cast_kernel(const void* const* inputs, void* output, std::size_t n) {
   To* y = static_cast<To*>(output);
   for (std::size_t i = 0; i < n; ++i) {
     if constexpr (std::is_same_v<To, std::int64_t> && std::is_floating_point_v<From>) {
-      // Out of range is undefined in C++; NumPy on this kind of machine gives the smallest.
-      constexpr From bound = 9223372036854775808.0;
-      y[i] = x[i] >= -bound && x[i] < bound ? static_cast<To>(x[i]) : std::numeric_limits<To>::min();
+      y[i] = to_int64(x[i]);
     } else {
       y[i] = static_cast<To>(x[i]);
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/kernels.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -84,7 +85,7 @@ struct IndexAdd final : Indexing {
       for (std::int64_t o = 0; o < to.outer; ++o)
         for (std::int64_t i = 0; i < inputs[1].size; ++i, from += to.inner) {
           T* target = static_cast<T*>(output.data) + (o * to.extent + wrap(indices.data()[i], to.extent)) * to.inner;
-          for (std::int64_t j = 0; j < to.inner; ++j) target[j] = static_cast<T>(target[j] + from[j]);
+          for (std::int64_t j = 0; j < to.inner; ++j) target[j] = static_cast<T>(detail::wrapping(target[j]) + detail::wrapping(from[j]));
         }
     });
   }
@@ -146,7 +147,7 @@ struct ScatterAdd final : Indexing {
         for (std::int64_t i = 0; i < from.extent; ++i)
           for (std::int64_t j = 0; j < from.inner; ++j) {
             T& target = static_cast<T*>(output.data)[(o * to.extent + wrap(*index++, to.extent)) * to.inner + j];
-            target = static_cast<T>(target + *value++);
+            target = static_cast<T>(detail::wrapping(target) + detail::wrapping(*value++));
           }
     });
   }
@@ -219,12 +220,13 @@ Tensor detail::take_unchecked(const Tensor& x, const Tensor& indices) {
 
 Tensor take(const Located& x, const Tensor& indices, std::int64_t axis) {
   const std::size_t along = check_axis("take", x, indices, axis);
-  Shape shape = x.shape();
-  shape[along] = indices.size();
-  const Tensor taken = take_checked(x, reshape(indices, {indices.size()}), shape, along);
   Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
   for (const std::int64_t extent : indices.shape()) result.push_back(extent);
   for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
+  check_shape("take", result);
+  Shape shape = x.shape();
+  shape[along] = indices.size();
+  const Tensor taken = take_checked(x, reshape(indices, {indices.size()}), shape, along);
   return reshape(taken, result);
 }
 
@@ -270,6 +272,9 @@ Tensor scatter_add(const Located& x, const Tensor& indices, const Located& sourc
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   detail::check_defined("one_hot", indices);
   if (n < 0) throw detail::located<std::invalid_argument>("one_hot: " + std::to_string(n) + " classes");
+  Shape result = indices.shape();
+  result.push_back(n);
+  check_shape("one_hot", result);
   check_indices("one_hot", indices, 0, n, [n] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
   return equal(expand_dims(indices, -1), classes).to(dtype);

@@ -69,7 +69,7 @@ void for_each_matrix(const Array& a, const Strides& a_strides, const Array& b, c
   for (std::size_t i = 0; i < batch_rank; ++i) count *= (*c.shape)[i];
   const double work = static_cast<double>(matrix) * static_cast<double>(a.shape->back());
   const bool shared = num_threads() > 1 && work < 2 * detail::work_of_thread && work * static_cast<double>(count) > 2 * detail::work_of_thread;
-  const std::int64_t parts = shared ? std::min<std::int64_t>(count, 4 * num_threads()) : 1;
+  const std::int64_t parts = shared ? std::min<std::int64_t>(count, std::int64_t{4} * num_threads()) : 1;
   std::optional<detail::SerialBlas> serial;
   if (shared) serial.emplace();
   detail::parallel_for(static_cast<std::size_t>(parts), [&](std::size_t part) {

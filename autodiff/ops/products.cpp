@@ -44,6 +44,7 @@ Tensor contract(std::string_view op, const Tensor& a, const Tensor& b, const std
   }
   for (const std::int64_t axis : a_kept) shape.push_back(a.shape(axis)), rows *= a.shape(axis);
   for (const std::int64_t axis : b_kept) shape.push_back(b.shape(axis)), columns *= b.shape(axis);
+  check_shape(op, shape);
   std::vector<std::int64_t> a_order = a_kept, b_order = b_summed;
   a_order.insert(a_order.end(), a_summed.begin(), a_summed.end());
   b_order.insert(b_order.end(), b_kept.begin(), b_kept.end());
@@ -108,7 +109,9 @@ Labelled product(const Labelled& first, const Labelled& second, const std::vecto
   if (inner.empty() || broadcasts) {
     std::vector<int> all = result.labels;
     all.insert(all.end(), inner.begin(), inner.end());
-    return summed({aligned(a, all) * aligned(b, all), all}, result.labels);
+    const Tensor x = aligned(a, all), y = aligned(b, all);
+    broadcast_shapes("einsum", x.shape(), y.shape());
+    return summed({x * y, all}, result.labels);
   }
   const auto operand = [&](const Labelled& x, const std::vector<int>& front, const std::vector<int>& back) {
     std::vector<int> labels = batch;
@@ -123,6 +126,12 @@ Labelled product(const Labelled& first, const Labelled& second, const std::vecto
     shape.push_back(size_over(back));
     return reshape(all, shape);
   };
+  const auto extents_of = [&](const std::vector<int>& labels) {
+    Shape extents;
+    for (const int label : labels) extents.push_back(a.has(label) ? std::max(a.extent(label), b.has(label) ? b.extent(label) : 0) : b.extent(label));
+    return extents;
+  };
+  check_shape("einsum", extents_of(result.labels));
   const Tensor matrices = matmul(operand(a, rows, inner), operand(b, inner, columns));
   Shape shape(matrices.shape().begin(), matrices.shape().end() - 2);
   for (const int label : rows) shape.push_back(a.extent(label));
@@ -246,6 +255,7 @@ Tensor inner(const Located& a, const Located& b) {
 
 Tensor outer(const Located& a, const Located& b) {
   check("outer", a, b);
+  check_shape("outer", {a.size(), b.size()});
   return reshape(a, {a.size(), 1}) * reshape(b, {1, b.size()});
 }
 
@@ -273,8 +283,9 @@ Tensor kron(const Located& a, const Located& b) {
     left.push_back(1);
     right.push_back(1);
     right.push_back(m);
-    result.push_back(n * m);
+    result.push_back(multiply_sizes("kron", n, m));
   }
+  check_shape("kron", result);
   return reshape(reshape(a, left) * reshape(b, right), result);
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/rearrange.hpp>
@@ -13,6 +14,9 @@ namespace {
 using detail::check_defined;
 using detail::checked_axis;
 using xt::placeholders::_;
+
+/// The most parts into which an axis of nothing is split.
+constexpr std::int64_t most_empty_parts = 1 << 16;
 
 /// A range along one axis, everything of the others.
 Tensor along(const Tensor& x, std::size_t axis, const Slice& range) {
@@ -32,6 +36,7 @@ void check_matrices(std::string_view op, const Tensor& x) {
 
 /// Where row + offset <= column or, below it, the other way round; of the last two axes.
 Tensor triangle(const Tensor& x, std::int64_t offset, bool lower) {
+  offset = std::clamp(offset, -x.shape(-2), x.shape(-1));  // beyond that nothing changes
   const Tensor rows = expand_dims(arange(0, static_cast<double>(x.shape(-2)), 1, DType::int64), -1) + offset;
   const Tensor columns = arange(0, static_cast<double>(x.shape(-1)), 1, DType::int64);
   return where(lower ? rows >= columns : rows <= columns, x, zeros({}, x.dtype()));
@@ -65,7 +70,8 @@ Tensor repeat(const Located& x, std::int64_t repeats, std::int64_t axis) {
   if (repeats < 0) refuse("repeat: " + std::to_string(repeats) + " repeats", x);
   Shape wide = x.shape(), result = x.shape();
   wide.insert(wide.begin() + static_cast<std::ptrdiff_t>(at) + 1, repeats);
-  result[at] *= repeats;
+  result[at] = multiply_sizes("repeat", result[at], repeats);
+  check_shape("repeat", result);
   return reshape(broadcast_to(expand_dims(x, static_cast<std::int64_t>(at) + 1), wide), result);
 }
 
@@ -81,8 +87,9 @@ Tensor tile(const Located& x, const std::vector<std::int64_t>& counts) {
     from.push_back(extent);
     wide.push_back(count);
     wide.push_back(extent);
-    result.push_back(count * extent);
+    result.push_back(multiply_sizes("tile", count, extent));
   }
+  check_shape("tile", result);
   return reshape(broadcast_to(reshape(x, from), wide), result);
 }
 
@@ -107,6 +114,8 @@ Tensor swapaxes(const Located& x, std::int64_t a, std::int64_t b) {
 std::vector<Tensor> split(const Located& x, std::int64_t parts, std::int64_t axis) {
   const std::size_t at = checked_axis("split", x, axis);
   if (parts <= 0 || x.shape()[at] % parts != 0) refuse("split: " + std::to_string(parts) + " equal parts along axis " + std::to_string(at), x);
+  if (parts > std::max(x.shape()[at], most_empty_parts))
+    refuse("split: an empty axis makes at most " + std::to_string(most_empty_parts) + " parts, not " + std::to_string(parts), x);
   std::vector<std::int64_t> indices;
   for (std::int64_t i = 1; i < parts; ++i) indices.push_back(i * (x.shape()[at] / parts));
   return split(x, indices, axis);
@@ -128,15 +137,18 @@ Tensor pad(const Located& x, const std::vector<std::pair<std::int64_t, std::int6
   check_defined("pad", x);
   if (widths.size() > x.dim()) refuse("pad: " + std::to_string(widths.size()) + " pairs of widths", x);
   Tensor result = x;
+  Shape padded = x.shape();
   for (std::size_t i = 0; i < widths.size(); ++i) {
     const std::size_t at = x.dim() - widths.size() + i;
     const auto axis = static_cast<std::int64_t>(at);
     const auto [before, after] = widths[i];
     const std::int64_t extent = x.shape()[at];
+    padded[at] = add_sizes("pad", add_sizes("pad", std::max<std::int64_t>(before, 0), std::max<std::int64_t>(after, 0)), extent);
     if (before < 0 || after < 0) refuse("pad: a negative width along axis " + std::to_string(at), x);
     if ((mode == PadMode::reflect && std::max(before, after) >= std::max<std::int64_t>(extent, 1)) ||
-        (mode == PadMode::edge && extent == 0 && before + after > 0))
+        (mode == PadMode::edge && extent == 0 && padded[at] > 0))
       refuse("pad: axis " + std::to_string(at) + " is too short for (" + std::to_string(before) + ", " + std::to_string(after) + ")", x);
+    check_shape("pad", padded);
     const auto side = [&](std::int64_t width, bool front) {
       Shape shape = result.shape();
       shape[at] = width;
@@ -167,9 +179,10 @@ Tensor diagonal(const Located& x, std::int64_t offset, std::int64_t axis1, std::
   const std::int64_t count = std::max<std::int64_t>(0, offset >= 0 ? std::min(n, m - offset) : std::min(n + offset, m));
   Shape flat(matrices.shape().begin(), matrices.shape().end() - 2);
   flat.push_back(n * m);
+  const Tensor elements = reshape(matrices, flat);
+  if (count == 0) return along(elements, flat.size() - 1, Slice(xt::range(0, 0)));  // also where no element has the offset
   const std::int64_t start = offset >= 0 ? offset : -offset * m;
-  const Slice range = count == 0 ? Slice(xt::range(0, 0)) : Slice(xt::range(start, start + (count - 1) * (m + 1) + 1, m + 1));
-  return along(reshape(matrices, flat), flat.size() - 1, range);
+  return along(elements, flat.size() - 1, Slice(xt::range(start, start + (count - 1) * (m + 1) + 1, m + 1)));
 }
 
 Tensor trace(const Located& x, std::int64_t offset, std::int64_t axis1, std::int64_t axis2) {
@@ -183,7 +196,9 @@ Tensor diag(const Located& x, std::int64_t offset) {
   if (x.dim() != 1) refuse("diag: of vectors and matrices", x);
   // Rows one element longer than those of the matrix, each with a value in front: read in rows of the matrix, the values
   // lie on its diagonal.
-  const std::int64_t n = x.shape()[0] + std::abs(offset), start = offset >= 0 ? offset : -offset * n;
+  const std::int64_t n = offset >= 0 ? add_sizes("diag", x.shape()[0], offset) : add_sizes("diag", x.shape()[0], multiply_sizes("diag", offset, -1));
+  check_shape("diag", {n, n});
+  const std::int64_t start = offset >= 0 ? offset : -offset * n;
   const Tensor rows = pad(expand_dims(x, -1), {{0, n}});
   return reshape(along(pad(flatten(rows), {{start, n * n}}), 0, Slice(xt::range(0, n * n))), {n, n});
 }

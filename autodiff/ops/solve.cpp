@@ -233,11 +233,10 @@ Tensor lstsq(const Located& a, const Located& b) {
 Tensor matrix_power(const Located& a, std::int64_t n) {
   check_defined("matrix_power", a);
   if (a.dim() < 2 || a.shape(-1) != a.shape(-2)) matrices("matrix_power", a, true);
-  if (n < 0) return matrix_power(inverse("matrix_power", matrices("matrix_power", a, true)), -n);
-  Tensor result, power = a;
-  for (; n > 0; n /= 2) {
-    if (n % 2) result = result.defined() ? matmul(result, power) : power;
-    if (n > 1) power = matmul(power, power);
+  Tensor result, power = n < 0 ? inverse("matrix_power", matrices("matrix_power", a, true)) : a.tensor();
+  for (auto rest = n < 0 ? 0 - static_cast<std::uint64_t>(n) : static_cast<std::uint64_t>(n); rest > 0; rest /= 2) {
+    if (rest % 2) result = result.defined() ? matmul(result, power) : power;
+    if (rest > 1) power = matmul(power, power);
   }
   return result.defined() ? result : broadcast_to(eye(a.shape(-1), a.dtype()), a.shape());
 }

@@ -36,10 +36,11 @@ Tensor median(const Located& x, const Axes& axes = {}, bool keepdims = false);
 
 /// Indices of the elements that are not 0, a row for each; int64. Computed at the call, for the shape depends on values.
 Tensor nonzero(const Tensor& x);
-/// The elements of x where `mask`, which broadcasts with it, holds, as a vector. The mask is read at the call.
+/// The elements of x where `mask`, which broadcasts with it, holds, as a vector (PyTorch's function and convention: axes are aligned
+/// from the last, where `x.at(mask)` takes the first, as NumPy). The mask is read at the call.
 /// Throws std::invalid_argument when `mask` is not bool.
 Tensor masked_select(const Located& x, const Tensor& mask);
-/// `value` where `mask` holds, else x. Throws std::invalid_argument when `mask` is not bool.
+/// `value` where `mask` holds, else x; all three broadcast by NumPy's rules, aligned at the last axes. Throws std::invalid_argument when `mask` is not bool.
 Tensor masked_fill(const Located& x, const Tensor& mask, const Operand& value);
 
 }  // namespace xgrad

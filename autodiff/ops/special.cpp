@@ -82,8 +82,10 @@ Tensor erfc(const Located& x) { return unary<Erfc>(x); }
 Tensor lgamma(const Located& x) { return unary<LGamma>(x); }
 Tensor digamma(const Located& x) { return unary<Digamma>(x); }
 Tensor polygamma(std::int64_t n, const Located& x) {
+  constexpr std::int64_t most = 1000;  // values of all greater orders are beyond float64, or 0
   check_defined("polygamma", x);
   if (n < 0) throw detail::located<std::invalid_argument>("polygamma: the order is " + std::to_string(n) + "; it must be at least 0");
+  if (n > most) throw detail::located<std::invalid_argument>("polygamma: the order is " + std::to_string(n) + "; it must be at most " + std::to_string(most));
   const DType dtype = to_floating(x.dtype());
   return binary<Polygamma>(static_cast<double>(n), x, dtype, dtype);
 }

@@ -51,7 +51,7 @@ Tensor lgamma(const Located& x);
 /// ψ(x) = d/dx ln Γ(x); NaN at the negative whole numbers, -inf at 0. d/dx = polygamma(1, x).
 Tensor digamma(const Located& x);
 /// The nth derivative of ψ, n >= 0; NaN for x < 0 when n >= 2. d/dx = polygamma(n + 1, x).
-/// Throws std::invalid_argument for a negative n.
+/// Throws std::invalid_argument for a negative n and for n > 1000.
 Tensor polygamma(std::int64_t n, const Located& x);
 /// ln(1 + eˣ) without overflow. d/dx = σ(x).
 Tensor softplus(const Located& x);

@@ -4,6 +4,7 @@
 #include <autodiff/ops/index.hpp>
 #include <autodiff/random.hpp>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -78,13 +79,14 @@ std::int64_t DataLoader::size() const {
 }
 
 void DataLoader::set_epoch(std::int64_t epoch) {
-  if (epoch < 0) throw std::invalid_argument("DataLoader: epochs count from 0, given " + std::to_string(epoch));
+  if (epoch < 0 || epoch == std::numeric_limits<std::int64_t>::max())
+    throw std::invalid_argument("DataLoader: epochs count from 0 and must have a next one, given " + std::to_string(epoch));
   epoch_ = epoch;
 }
 
 Dataset DataLoader::Iterator::operator*() const {
   const std::int64_t first = batch_ * loader_->options_.batch_size;
-  const std::int64_t last = std::min(first + loader_->options_.batch_size, loader_->data_.size());
+  const std::int64_t last = first + std::min(loader_->options_.batch_size, loader_->data_.size() - first);
   if (!order_.defined()) return loader_->data_.slice(first, last);
   return loader_->data_.take(rows_between(order_, first, last));
 }

@@ -14,6 +14,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, const Linear
   if (in_features <= 0 || out_features <= 0)
     throw xgrad::detail::located<std::invalid_argument>("Linear: needs at least one feature in and out, got " + std::to_string(in_features) +
                                 " in and " + std::to_string(out_features) + " out");
+  check_shape("Linear", {out_features, in_features});
   Generator& generator = options.generator ? *options.generator : default_generator();
   // What PyTorch's kaiming_uniform_(weight, a = √5) comes to.
   const double bound = 1 / std::sqrt(static_cast<double>(in_features));
