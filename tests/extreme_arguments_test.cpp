@@ -141,7 +141,6 @@ TEST(ExtremeArguments, OfIndicesAndSlices) {
       {"index_add", [=](std::int64_t n) { return x.at(Tensor{n}).add(1); }},
       {"take", [=](std::int64_t n) { return take(x, Tensor{n}); }},
       {"take", [=](std::int64_t n) { return take(x, Tensor{0}, n); }},
-      {"take", [=](std::int64_t n) { return take(x, broadcast_to(zeros({0}, DType::int64), {n, 0}), 0); }},
       {"take_along_axis", [=](std::int64_t n) { return take_along_axis(x, Tensor{{n}}, 1); }},
       {"take_along_axis", [=](std::int64_t n) { return take_along_axis(x, Tensor{{0}}, n); }},
       {"index_add", [=](std::int64_t n) { return index_add(x, Tensor{n}, ones({1, 3}), 0); }},
@@ -294,14 +293,14 @@ TEST(LargeResults, AreRefusedWhereTheyAreAskedFor) {
   };
   refused("add:", [&] { return column + row; });
   refused("equal:", [&] { return column == row; });
-  refused("where:", [&] { return where(column > 0, row, 0); });
+  refused("where:", [&] { return where(broadcast_to(Tensor(true), {h, 1}), row, 0); });
   refused("clip:", [&] { return clip(column, row, 2); });
   refused("matmul:", [&] { return matmul(column, row); });
   refused("outer:", [&] { return outer(v, v); });
   refused("kron:", [&] { return kron(column, row); });
   refused("einsum:", [&] { return einsum("i,j->ij", {v, v}); });
   refused("tensordot:", [&] { return tensordot(v, v, 0); });
-  refused("masked_select:", [&] { return masked_select(column, row > 0); });
+  refused("masked_select:", [&] { return masked_select(column, broadcast_to(Tensor(true), {1, h})); });
   refused("zeros:", [&] { return zeros({0, h, h}); });
   refused("Tensor:", [&] { return Tensor(xt::broadcast(xt::xarray<float>{1}, {std::size_t{1} << 32, std::size_t{1} << 32})); });
 }
@@ -333,7 +332,10 @@ TEST(WholeNumbers, WrapAsNumPysDo) {
   is(relu(low), 0);
   is(sign(low), -1);
   is(clip(low, -1, 1), -1);
-  for (Tensor (*f)(const Located&) : {&floor, &ceil, &round, &trunc}) is(f(low), lowest);
+  is(floor(low), lowest);
+  is(ceil(low), lowest);
+  is(round(low), lowest);
+  is(trunc(low), lowest);
   is(sum(vector), -2);
   is(sum(vector * 2 - 1), -7);
   is(prod(vector.slice(xt::range(0, 2))), lowest);

@@ -165,7 +165,7 @@ TEST(Convolution, RefusesSizesByTheNameThatWasCalled) {
   refused([&] { conv_transpose1d(s, v, {}, {.padding = 4}); }, {"conv_transpose1d: a padding of 4", "(1, 2, 5)", "(2, 2, 3)"});
   refused([&] { conv_transpose1d(s, v, {}, {.output_padding = 1}); }, {"conv_transpose1d: an output padding of 1"});
   refused([&] { conv1d(s, ones({2, 3, 3})); }, {"conv1d: a weight of shape (2, 3, 3) in 1 groups for an input of shape (1, 2, 5)"});
-  refused([&] { conv1d(s, ones({2, 2, 6})); }, {"conv1d: images of 5 have no room for a kernel of 6"});
+  refused([&] { conv1d(s, ones({2, 2, 6})); }, {"conv1d: signals of 5 have no room for a kernel of 6"});
   refused([&] { conv1d(s, v, ones({3})); }, {"conv1d: a bias of shape (3,)"});
   refused([&] { conv1d(s, v, {}, {.dilation = 0}); }, {"conv1d: a dilation of 0"});
   refused([&] { max_pool1d(s, 2, {.stride = 0}); }, {"max_pool1d: a stride of 0"});

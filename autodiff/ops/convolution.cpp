@@ -150,7 +150,7 @@ Windows windows_of(const Called& called, Extent2 size, Extent2 kernel, Extent2 s
   const Extent2 counts(count(size.height, kernel.height, stride.height, padding.height, dilation.height),
                        count(size.width, kernel.width, stride.width, padding.width, dilation.width));
   if (counts.height == 0 || counts.width == 0)
-    called.refuse("images of " + called.text(size) + " have no room for a kernel of " + called.text(kernel) + "; pad them, or take a smaller kernel or dilation");
+    called.refuse((called.of_signals ? "signals of " : "images of ") + called.text(size) + " have no room for a kernel of " + called.text(kernel) + "; pad them, or take a smaller kernel or dilation");
   called.multiply(counts.height, counts.width);
   called.multiply(kernel.height, kernel.width);
   // A stride that is never taken may be too large to calculate with.
