@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <autodiff/detail/blas.hpp>
 #include <autodiff/detail/lapack.hpp>
+#include <autodiff/evaluate/threads.hpp>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -15,6 +17,9 @@
                  std::size_t);                                                                                                       \
   void p##geqrf_(const int*, const int*, T*, const int*, T*, T*, const int*, int*);                                                  \
   void p##orgqr_(const int*, const int*, const int*, T*, const int*, const T*, T*, const int*, int*);                                \
+  void p##laswp_(const int*, T*, const int*, const int*, const int*, const int*, const int*);                                         \
+  void p##gemm_(const char*, const char*, const int*, const int*, const int*, const T*, const T*, const int*, const T*, const int*,  \
+                const T*, T*, const int*, std::size_t, std::size_t);                                                                 \
   void p##trsm_(const char*, const char*, const char*, const char*, const int*, const int*, const T*, const T*, const int*, T*,      \
                 const int*, std::size_t, std::size_t, std::size_t, std::size_t);
 extern "C" {
@@ -42,6 +47,47 @@ int wanted(T answer) {
   return static_cast<int>(answer) + 1;
 }
 
+/// Calls f(first, count) for blocks of columns that need nothing of each other, of so much work in all: on several threads where that
+/// pays. The number of threads has no say in where they are cut, so none in the bits.
+template <class F>
+void for_each_block(int columns, int block, double work, const F& f) {
+  const int blocks = work > 2 * work_of_thread ? std::max(columns / block, 1) : 1;
+  parallel_for(static_cast<std::size_t>(blocks), [&](std::size_t at) {
+    const int first = static_cast<int>(at) * block;
+    f(first, static_cast<int>(at) + 1 == blocks ? columns - first : block);
+  });
+}
+
+constexpr int solved_together = 256;
+
+/// LU of a large matrix: panel after panel, each by LAPACK, then what is right of it.
+template <class T>
+int blocked_lu(int n, T* a, int* pivots) {
+  constexpr int panel = 64;
+  constexpr T one = 1, minus_one = -1;
+  const int step = 1;
+  const auto at = [&](int i, int j) { return a + static_cast<std::int64_t>(j) * n + i; };
+  int result = 0;
+  for (int k = 0; k < n; k += panel) {
+    const int width = std::min(panel, n - k), rows = n - k, below = rows - width, first_pivot = k + 1, last_pivot = k + width;
+    int info = 0;
+    XGRAD_CALL(getrf, &rows, &width, at(k, k), &n, pivots + k, &info);
+    if (info != 0 && result == 0) result = k + info;
+    for (int i = k; i < k + width; ++i) pivots[i] += k;
+    if (k > 0) {
+      XGRAD_CALL(laswp, &k, a, &n, &first_pivot, &last_pivot, pivots, &step);
+    }
+    if (below == 0) break;
+    for_each_block(below, 128, static_cast<double>(rows) * width * below, [&](int first, int count) {
+      T* const columns = at(0, k + width + first);
+      XGRAD_CALL(laswp, &count, columns, &n, &first_pivot, &last_pivot, pivots, &step);
+      XGRAD_CALL(trsm, "L", "L", "N", "U", &width, &count, &one, at(k, k), &n, columns + k, &n, 1, 1, 1, 1);
+      XGRAD_CALL(gemm, "N", "N", &below, &count, &width, &minus_one, at(k + width, k), &n, columns + k, &n, &one, columns + k + width, &n, 1, 1);
+    });
+  }
+  return result;
+}
+
 }  // namespace
 
 template <class T>
@@ -49,16 +95,18 @@ int lu(std::int64_t n, T* a, std::vector<int>& pivots) {
   const int size = index(n), leading = std::max(size, 1);
   int info = 0;
   pivots.resize(static_cast<std::size_t>(n));
+  if (size >= 256) return blocked_lu(size, a, pivots.data());
   XGRAD_CALL(getrf, &size, &size, a, &leading, pivots.data(), &info);
   return info;
 }
 
 template <class T>
-int lu_solve(std::int64_t n, std::int64_t columns, const T* lu, const std::vector<int>& pivots, T* b, bool transposed) {
+void lu_solve(std::int64_t n, std::int64_t columns, const T* lu, const std::vector<int>& pivots, T* b, bool transposed) {
   const int size = index(n), count = index(columns), leading = std::max(size, 1);
-  int info = 0;
-  XGRAD_CALL(getrs, transposed ? "T" : "N", &size, &count, lu, &leading, pivots.data(), b, &leading, &info, 1);
-  return info;
+  for_each_block(count, solved_together, static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(columns), [&](int first, int some) {
+    int info = 0;
+    XGRAD_CALL(getrs, transposed ? "T" : "N", &size, &some, lu, &leading, pivots.data(), b + first * n, &leading, &info, 1);
+  });
 }
 
 template <class T>
@@ -119,13 +167,15 @@ template <class T>
 void triangular_solve(std::int64_t n, std::int64_t columns, const T* a, T* b, bool lower, bool transposed, bool unit) {
   const int size = index(n), count = index(columns), leading = std::max(size, 1);
   const T one = 1;
-  XGRAD_CALL(trsm, "L", lower ? "L" : "U", transposed ? "T" : "N", unit ? "U" : "N", &size, &count, &one, a, &leading, b, &leading, 1, 1, 1, 1);
+  for_each_block(count, solved_together, 0.5 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(columns), [&](int first, int some) {
+    XGRAD_CALL(trsm, "L", lower ? "L" : "U", transposed ? "T" : "N", unit ? "U" : "N", &size, &some, &one, a, &leading, b + first * n, &leading, 1, 1, 1, 1);
+  });
 }
 #undef XGRAD_CALL
 
 #define XGRAD_INSTANTIATE(T)                                                                                            \
   template int lu(std::int64_t, T*, std::vector<int>&);                                                                 \
-  template int lu_solve(std::int64_t, std::int64_t, const T*, const std::vector<int>&, T*, bool);                       \
+  template void lu_solve(std::int64_t, std::int64_t, const T*, const std::vector<int>&, T*, bool);                       \
   template int cholesky(std::int64_t, T*);                                                                              \
   template int symmetric_eigen(std::int64_t, T*, T*);                                                                   \
   template int singular_values(std::int64_t, std::int64_t, T*, T*, T*, T*);                                             \

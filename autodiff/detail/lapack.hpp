@@ -1,5 +1,6 @@
-// The one way to LAPACK. Matrices lie column by column without gaps, as LAPACK takes them; each function returns LAPACK's info: 0
-// where all went well. Extents beyond its index type throw std::length_error.
+// The one way to LAPACK. Matrices lie column by column without gaps, as LAPACK takes them; functions that may fail return LAPACK's
+// info: 0 where all went well. While a SerialBlas lives (evaluate/threads.hpp) bits do not depend on the number of threads. Extents
+// beyond LAPACK's index type throw std::length_error.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@ template <class T>
 int lu(std::int64_t n, T* a, std::vector<int>& pivots);
 /// X of A X = B from that, in B's place (n × columns).
 template <class T>
-int lu_solve(std::int64_t n, std::int64_t columns, const T* lu, const std::vector<int>& pivots, T* b, bool transposed);
+void lu_solve(std::int64_t n, std::int64_t columns, const T* lu, const std::vector<int>& pivots, T* b, bool transposed);
 /// L of A = L Lᵀ into the lower triangle, from the lower triangle.
 template <class T>
 int cholesky(std::int64_t n, T* a);

@@ -103,8 +103,8 @@ void check_finite(std::string_view op, const T* row_major, std::int64_t rows, st
 }
 
 /// Calls make()(i) for each matrix i of a batch, each of about `work` multiplications: on several threads where that pays, each of
-/// which makes a function, with memory, of its own. LAPACK keeps to the thread it is called on, so its results are the same bits for
-/// any number of threads; so is the error, that of the first matrix that has one.
+/// which makes a function, with memory, of its own. LAPACK keeps to the thread it is called on, so results are the same bits for any
+/// number of threads; and the error is that of the first matrix that has one.
 template <class Make>
 void for_each_matrix(std::int64_t count, double work, const Make& make) {
   std::optional<SerialBlas> serial;
