@@ -56,13 +56,18 @@ TEST(Verify, NamesATensorThatIsAnother) {
 }
 
 TEST(Verify, LeavesWhatIsAssignedAndWhatIsGivenAlone) {
-  Tensor assigned{1.0, 2.0}, w = Tensor{3.0, 1.0}.set_requires_grad();
+  Tensor assigned{1.0, 2.0}, plain{0.0, 0.0}, w = Tensor{3.0, 1.0}.set_requires_grad();
   assigned.assign(Tensor{2.0, 2.0});
-  const auto f = jit([&](const std::vector<Tensor>& x) { return no_grad([&] { return x[0] * assigned + x[1] * w; }); }, verified);
+  const auto f = jit([&](const std::vector<Tensor>& x) { return no_grad([&] { return x[0] * assigned + x[1] * w + plain; }); }, verified);
   expect_near(f({Tensor{1.0, 1.0}, Tensor(2.0)}), {8, 4});
   assigned.assign(Tensor{5.0, 6.0});
   w.assign(Tensor{0.0, 1.0});
-  expect_near(f({Tensor{1.0, 2.0}, Tensor(3.0)}), {5, 15});
+  plain.assign(Tensor{1.0, 1.0});
+  expect_near(f({Tensor{1.0, 2.0}, Tensor(3.0)}), {6, 16});
+  const auto itself = jit([&](const Tensor&) { return assigned; }, verified);
+  expect_near(itself(plain), {5, 6});
+  assigned.assign(Tensor{7.0, 8.0});
+  expect_near(itself(plain), {7, 8});
 }
 
 TEST(Verify, HoldsForGradientsAndRulesOfOnesOwn) {

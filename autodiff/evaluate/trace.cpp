@@ -16,9 +16,10 @@ std::string number(const Tensor& x, std::int64_t i) {
   return text.str();
 }
 
-/// What is different in the constant `b`.
+/// What is different in `b`, which a function uses in the place of `a`.
 std::string difference_of(const Tensor& a, const Tensor& b) {
   if (a.is(b)) return {};
+  if (a.node()->current || b.node()->current) return "a leaf of shape " + to_string(a.shape()) + " that it uses is another one now";
   const std::string which = "a tensor of shape " + to_string(a.shape()) + " that it uses beside its arguments";
   if (a.dtype() != b.dtype() || a.shape() != b.shape()) return which + " has shape " + to_string(b.shape()) + " or another dtype now";
   const auto packed = [](const Tensor& x) { return make_leaf(x.shape(), x.dtype(), contiguous_value(*x.node())); };
@@ -46,20 +47,18 @@ Trace::Trace(std::span<const Tensor> inputs, std::span<const Tensor> results) {
     if (node->op && !node->evaluated) {
       nodes.push_back(node);
       stack.push_back(node);
-    } else if (const Tensor leaf = Capturing::leaf_of_value(node); leaf.defined()) {
-      sources[node] = {Origin::leaf, leaves_.size()};
-      leaves_.push_back(leaf);
     } else {
-      sources[node].origin = Origin::constant;
+      sources[node].origin = Origin::outside;
     }
   };
   // Two numbers may be one tensor until one of them changes, so each use counts.
   const auto source = [&](const Tensor& tensor) {
     Node* const node = resolve(tensor.node());
     const Source known = sources.at(node);
-    if (known.origin != Origin::constant) return known;
-    constants_.push_back(Tensor(Ref<Node>(node)));
-    return Source{Origin::constant, constants_.size() - 1};
+    if (known.origin != Origin::outside) return known;
+    const Tensor leaf = tensor.node() == node ? Capturing::leaf_of_value(node) : tensor;
+    outside_.push_back(leaf.defined() ? leaf : tensor);
+    return Source{Origin::outside, outside_.size() - 1};
   };
   for (const Tensor& result : results) visit(result);
   while (!stack.empty()) {
@@ -87,10 +86,8 @@ std::string Trace::difference(const Trace& other) const {
     if (!before.op->same_as(*now.op) || before.dtype != now.dtype) return describe(*now.op, now.shape) + " has another parameter or dtype now";
     if (before.inputs != now.inputs) return describe(*now.op, now.shape) + " is of other operands now";
   }
-  for (std::size_t i = 0; i < std::min(leaves_.size(), other.leaves_.size()); ++i)
-    if (!leaves_[i].is(other.leaves_[i])) return "a leaf of shape " + to_string(leaves_[i].shape()) + " that it uses is another one now";
-  for (std::size_t i = 0; i < std::min(constants_.size(), other.constants_.size()); ++i)
-    if (std::string text = difference_of(constants_[i], other.constants_[i]); !text.empty()) return text;
+  for (std::size_t i = 0; i < std::min(outside_.size(), other.outside_.size()); ++i)
+    if (std::string text = difference_of(outside_[i], other.outside_[i]); !text.empty()) return text;
   return results_ == other.results_ ? "" : "its results are other tensors now";
 }
 

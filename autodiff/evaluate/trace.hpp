@@ -20,7 +20,7 @@ class Trace {
   std::string difference(const Trace& other) const;
 
  private:
-  enum class Origin : std::uint8_t { step, input, leaf, constant };
+  enum class Origin : std::uint8_t { step, input, outside };
   struct Source {
     Origin origin;
     std::size_t index;
@@ -34,7 +34,7 @@ class Trace {
   };
 
   std::vector<Step> steps_;
-  std::vector<Tensor> leaves_, constants_;
+  std::vector<Tensor> outside_;  ///< what it uses beside its inputs: a leaf that was assigned to stands for its values
   std::vector<Source> results_;
 };
 
