@@ -61,6 +61,10 @@ class Custom final : public Identity, public ShownOp {
   mutable std::size_t left_ = 0;
 };
 
+[[noreturn]] void throw_captured() {
+  throw detail::located<std::invalid_argument>("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
+}
+
 }  // namespace
 
 Tensor detail::record_custom(std::string_view name, const TensorFunction& forward, const std::vector<Tensor>& inputs, Pull pull) {
@@ -74,6 +78,14 @@ Tensor detail::record_custom(std::string_view name, const TensorFunction& forwar
 
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
   check_callable("checkpoint", f);
+  const auto tracked = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
+  if (grad_enabled() && std::none_of(inputs.begin(), inputs.end(), tracked)) {  // nothing would ask for the second computation, which checks
+    for (const Tensor& input : inputs) check_defined("checkpoint", input);
+    const Tensor value = f(inputs);
+    check_defined("checkpoint", value);
+    if (value.requires_grad()) throw_captured();
+    return value;
+  }
   return record_custom("checkpoint", f, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
     const bool again = grad_enabled();  // the gradient is recorded itself
     GradMode tracking(true);
@@ -83,8 +95,7 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
       if (argument.requires_grad()) tracked.push_back(own.back());
     }
     const Tensor output = f(own);
-    if (reaches_others(output, own) && !again)
-      throw detail::located<std::invalid_argument>("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
+    if (reaches_others(output, own) && !again) throw_captured();
     Pulled pulled = pull_gradients(output, tracked, g, again), result{std::vector<Tensor>(arguments.size()), std::vector<Support>(arguments.size())};
     for (std::size_t i = 0, next = 0; i < arguments.size(); ++i) {
       if (!arguments[i].requires_grad()) continue;
@@ -107,7 +118,10 @@ Tensor with_hook(const Tensor& x, UnaryFunction hook) {
   check_callable("with_hook", hook);
   const auto show = [](const std::vector<Tensor>& shown) { return shown[0].detach(); };
   return record_custom("with_hook", show, {x}, [hook = std::move(hook)](const Tensor& g, const std::vector<Tensor>&, const Tensor&) {
-    return Pulled({hook(g)}, {SupportScope::current()});
+    Tensor result = hook(g);
+    if (!result.defined())
+      throw detail::located<std::invalid_argument>("with_hook: the hook returned an undefined tensor, which would drop the gradient; return the cotangent, or zeros like it");
+    return Pulled({std::move(result)}, {SupportScope::current()});
   });
 }
 

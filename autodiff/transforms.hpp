@@ -118,8 +118,9 @@ Tensor hessian(const UnaryFunction& f, const Tensor& x);
 Tensor hvp(const UnaryFunction& f, const Tensor& x, const Tensor& v);
 
 /// f(inputs), of which nothing is kept for the backward pass but the inputs: it is computed again there. For functions whose
-/// intermediate values take more memory than they are worth. Throws std::invalid_argument if `f` depends on tensors that
-/// require gradients and are not among the inputs.
+/// intermediate values take more memory than they are worth. `f` is kept and called again during the backward pass, so what it
+/// captures must still be there and unchanged then: capture a loop variable by value. Throws std::invalid_argument if `f` depends on
+/// tensors that require gradients and are not among the inputs: at the call if no input requires gradients, else in the backward pass.
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs);
 
 /// Cotangents of the inputs (undefined for those that get none) from that of the output, the inputs and the output.
@@ -128,7 +129,8 @@ using VjpFunction = std::function<std::vector<Tensor>(const Tensor& g, const std
 /// `vjp` returns are checked when it runs: std::invalid_argument.
 TensorFunction custom_function(TensorFunction forward, VjpFunction vjp);
 
-/// x itself, whose cotangent goes through `hook` on its way back: to look at it, or to change it.
+/// x itself, whose cotangent goes through `hook` on its way back: to look at it, or to change it. The backward pass throws
+/// std::invalid_argument if the hook returns an undefined tensor.
 Tensor with_hook(const Tensor& x, UnaryFunction hook);
 /// x as a constant.
 inline Tensor stop_gradient(const Tensor& x) { return x.detach(); }

@@ -203,6 +203,14 @@ TEST(Checkpoint, RefusesWhatItWouldMiss) {
   EXPECT_TRUE(throws<std::invalid_argument>([&] { y.backward(); }, {"checkpoint", "not among its inputs"}));
 }
 
+TEST(Checkpoint, OfConstantsRefusesWhatItWouldMissAtTheCall) {
+  const Tensor w = Tensor(2.0).set_requires_grad(), data(3.0);
+  const auto by_w = [&](const std::vector<Tensor>& in) { return in[0] * w; };
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { checkpoint(by_w, {data}); }, {"checkpoint", "not among its inputs"}));
+  EXPECT_EQ(values(no_grad([&] { return checkpoint(by_w, {data}); })), Values{6});
+  EXPECT_EQ(values(checkpoint([](const std::vector<Tensor>& in) { return in[0] * in[0]; }, {data})), Values{9});
+}
+
 // ---- custom functions and hooks ----
 
 TEST(CustomFunction, TakesTheDerivativeGiven) {
@@ -241,6 +249,13 @@ TEST(WithHook, SeesAndChangesTheCotangent) {
   sum(y * y).backward();
   EXPECT_EQ(seen, (std::vector<Values>{{2, 4}}));
   EXPECT_EQ(values(x.grad()), (Values{20, 40}));
+}
+
+TEST(WithHook, RefusesToDropTheGradient) {
+  const Tensor x = Tensor(2.0).set_requires_grad();
+  const Tensor y = with_hook(x * 3, [](const Tensor&) { return Tensor(); });
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { y.backward(); }, {"with_hook", "undefined"}));
+  EXPECT_FALSE(x.grad().defined());
 }
 
 TEST(StopGradient, MakesAConstant) {
