@@ -72,7 +72,7 @@ struct Square : Unary<Square> {
   static constexpr Arithmetic known_as = Arithmetic::square;
   static constexpr bool integral = true;
   static auto kernel(const auto& x) { return wrapping(x) * wrapping(x); }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(2 * g, x); }  // 2x may overflow where g is 0
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale_twice(g, x); }
 };
 
 struct Sign : Unary<Sign> {
@@ -191,7 +191,7 @@ struct Multiply : Binary<Multiply> {
   static auto kernel(const auto& a, const auto& b) { return wrapping(a) * wrapping(b); }
   // Of a square both at once: one product rather than two and their sum.
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return a.node() == b.node() ? scale(2 * g, b) : scale(g, b);
+    return a.node() == b.node() ? scale_twice(g, b) : scale(g, b);
   }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return a.node() == b.node() ? Tensor() : scale(g, a);

@@ -93,6 +93,8 @@ Tensor scale(const Tensor& g, const Tensor& d, const Support& support) {
   return support.mask.defined() && factor == Known::nothing ? where(support.mask, product, 0) : product;
 }
 
+Tensor scale_twice(const Tensor& g, const Tensor& x) { return known(*g.node()) == Known::one ? scale(g, 2 * x) : scale(2 * g, x); }
+
 Tensor nan_where(const Tensor& condition, const Tensor& g) {
   const Tensor& mask = SupportScope::current().mask;
   return where(mask.defined() ? logical_and(mask, condition) : condition, std::numeric_limits<double>::quiet_NaN(), zeros_like(g));

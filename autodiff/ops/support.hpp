@@ -12,6 +12,9 @@ namespace xgrad::detail {
 Tensor scale(const Tensor& g, const Tensor& d);
 Tensor scale(const Tensor& g, const Tensor& d, const Support& support);
 
+/// g · 2x, such that it is 0 where g is, even if 2x overflows.
+Tensor scale_twice(const Tensor& g, const Tensor& x);
+
 /// `value` where the condition holds, else x. Unlike `where`, whose derivative there is 0 at every order, it differentiates like x alone:
 /// for subgradients, which are values chosen at a kink where the next derivative does not exist, and comes out infinite or NaN.
 Tensor value_at_kink(const Tensor& condition, double value, const Tensor& x);
