@@ -34,12 +34,11 @@ class Jit {
 
  private:
   CapturedFunction& find(std::span<Node* const> inputs) {
-    const auto found = std::find_if(captured_.begin(), captured_.end(), [&](const auto& known) { return known->fits(inputs); });
     const auto call = [this](std::span<const Tensor> x) { return f_(std::vector<Tensor>(x.begin(), x.end())); };
-    if (found != captured_.end()) {
+    const std::uint64_t hash = CapturedFunction::hash_of(inputs);
+    if (const auto* found = captured_.find(hash, [&](const auto& known) { return known->fits(inputs); })) {
       if ((*found)->trace) verify_trace("jit", *(*found)->trace, inputs, inputs.size(), call);
-      std::rotate(captured_.begin(), found, found + 1);
-      return *captured_.front();
+      return **found;
     }
     std::optional<Trace> trace;
     const auto record = [&](std::span<const Tensor> x) {
@@ -51,15 +50,14 @@ class Jit {
     auto made = std::make_unique<CapturedFunction>(
         "jit", inputs, std::vector<bool>(inputs.size(), false), record, CapturedFunction::Reads::refused);
     made->trace = std::move(trace);
-    constexpr std::size_t most = 64;
-    if (captured_.size() == most) captured_.pop_back();
-    return **captured_.insert(captured_.begin(), std::move(made));
+    const std::size_t size = made->size();
+    return *captured_.insert(hash, std::move(made), size);
   }
 
   TensorsFunction f_;
   bool verify_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<CapturedFunction>> captured_;  ///< the last used first
+  CapturedFunctions<std::unique_ptr<CapturedFunction>> captured_;
 };
 
 }  // namespace

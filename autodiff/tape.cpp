@@ -199,6 +199,13 @@ Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
   return record(std::move(op), std::span(&x, 1), std::move(shape), from.dtype);
 }
 
+void bound_interned(InternedOps& ops) {
+  constexpr std::size_t most = 1 << 14;  // some megabytes
+  if (ops.size() < most) return;
+  std::erase_if(ops, [](const auto& entry) { return entry.second.use_count() == 1; });
+  if (ops.size() > most / 2) ops.clear();
+}
+
 void sort_by_sequence(std::vector<Node*>& nodes) {
   const auto before = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
   if (std::is_sorted(nodes.begin(), nodes.end(), before)) return;

@@ -7,9 +7,12 @@
 #include <autodiff/tensor.hpp>
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <tuple>
+#include <unordered_map>
 #include <vector>
 
 namespace xgrad {
@@ -197,22 +200,40 @@ const std::shared_ptr<const Op>& shared_op() {
   return shared;
 }
 
-/// The shared instance of an op with these parameters, so that recordings that are alike hold the very same ops. Each
-/// thread keeps those it used last. An op that holds tensors or data does not belong here.
+/// Mixes what an op is made of into a hash: numbers, ranges, plain structs, and others that list their `members()`.
+template <class P>
+void add_to_hash(std::uint64_t& hash, const P& parameter) {
+  if constexpr (std::is_floating_point_v<P>) add_to_hash(hash, std::bit_cast<std::uint64_t>(static_cast<double>(parameter)));
+  else if constexpr (std::is_arithmetic_v<P> || std::is_enum_v<P>)
+    hash = (std::rotl(hash, 29) ^ static_cast<std::uint64_t>(parameter)) * 0x9E3779B97F4A7C15u;
+  else if constexpr (std::has_unique_object_representations_v<P>)
+    for (const std::byte byte : std::as_bytes(std::span(&parameter, 1))) add_to_hash(hash, static_cast<std::uint8_t>(byte));
+  else if constexpr (requires { parameter.members(); })
+    std::apply([&](const auto&... member) { (add_to_hash(hash, member), ...); }, parameter.members());
+  else {
+    add_to_hash(hash, parameter.size());
+    for (const auto& element : parameter) add_to_hash(hash, element);
+  }
+}
+
+/// Ops by the hash of their parameters, of one kind and one thread.
+using InternedOps = std::unordered_multimap<std::uint64_t, std::shared_ptr<const Op>>;
+/// Makes room where there are very many, most of all by letting go of ops that no recording holds.
+void bound_interned(InternedOps& ops);
+
+/// The shared instance of an op with these parameters, so that recordings that are alike hold the very same ops. An op that holds
+/// tensors or data does not belong here.
 template <class O, class... Parameters>
 std::shared_ptr<const Op> interned(Parameters&&... parameters) {
-  constexpr std::size_t most = 32;
-  thread_local std::vector<std::shared_ptr<const Op>> recent;  // the last used first
+  thread_local InternedOps ops;
+  std::uint64_t hash = 0;
+  (add_to_hash(hash, parameters), ...);
   O op(std::forward<Parameters>(parameters)...);
   op.compare_by([](const Op& a, const Op& b) { return static_cast<const O&>(a) == static_cast<const O&>(b); });
-  const auto found = std::find_if(recent.begin(), recent.end(),
-                                  [&](const auto& known) { return static_cast<const O&>(*known) == op; });
-  if (found != recent.end()) {
-    std::rotate(recent.begin(), found, found + 1);
-    return recent.front();
-  }
-  if (recent.size() == most) recent.pop_back();
-  return *recent.insert(recent.begin(), std::make_shared<const O>(std::move(op)));
+  for (auto [at, end] = ops.equal_range(hash); at != end; ++at)
+    if (static_cast<const O&>(*at->second) == op) return at->second;
+  bound_interned(ops);
+  return ops.emplace(hash, std::make_shared<const O>(std::move(op)))->second;
 }
 
 /// Sorts by sequence number. Those of one recording are close together, which makes that linear in their count.

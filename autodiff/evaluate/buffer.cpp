@@ -19,7 +19,7 @@ constexpr bool pooling = false;
 constexpr bool pooling = true;
 #endif
 
-constexpr std::size_t cache_limit = std::size_t{1} << 30;
+constexpr std::size_t least_cache_limit = std::size_t{1} << 30;
 constexpr std::size_t smallest = 64;
 constexpr std::size_t classes = 4 * 64;
 
@@ -52,6 +52,24 @@ struct Pool {
   SpinLock mutex;
   std::vector<Buffer*> free[classes];
   MemoryStatistics statistics;
+  std::size_t most_in_use = 0;  ///< since the pool was last emptied
+  std::optional<std::size_t> limit;
+
+  void take(std::size_t capacity) {
+    statistics.in_use += capacity;
+    statistics.peak_in_use = std::max(statistics.peak_in_use, statistics.in_use);
+    most_in_use = std::max(most_in_use, statistics.in_use);
+  }
+  std::size_t cache_limit() const { return limit.value_or(std::max(least_cache_limit, most_in_use)); }
+  void give_back() {
+    for (auto& buffers : free) {
+      for (Buffer* buffer : buffers) std::free(buffer);
+      buffers.clear();
+      buffers.shrink_to_fit();
+    }
+    statistics.cached = 0;
+    most_in_use = statistics.in_use;
+  }
 };
 
 /// Never destroyed: tensors in static storage may outlive anything that is.
@@ -73,8 +91,7 @@ Ref<Buffer> Buffer::allocate(std::size_t bytes) {
       Buffer* buffer = free.back();
       free.pop_back();
       statistics.cached -= capacity;
-      statistics.in_use += capacity;
-      statistics.peak_in_use = std::max(statistics.peak_in_use, statistics.in_use);
+      shared.take(capacity);
       return Ref<Buffer>(buffer);
     }
   }
@@ -87,10 +104,8 @@ Ref<Buffer> Buffer::allocate(std::size_t bytes) {
   }
   {
     const std::lock_guard lock(shared.mutex);
-    MemoryStatistics& statistics = shared.statistics;
-    ++statistics.system_allocations;
-    statistics.in_use += capacity;
-    statistics.peak_in_use = std::max(statistics.peak_in_use, statistics.in_use);
+    ++shared.statistics.system_allocations;
+    shared.take(capacity);
   }
   return Ref<Buffer>(new (memory) Buffer(capacity));
 }
@@ -101,7 +116,7 @@ void Buffer::dispose(Buffer* buffer) noexcept {
   {
     const std::lock_guard lock(shared.mutex);
     shared.statistics.in_use -= capacity;
-    if (pooling && shared.statistics.cached + capacity <= cache_limit) {
+    if (pooling && shared.statistics.cached + capacity <= shared.cache_limit()) {
       try {
         shared.free[class_of(capacity)].push_back(buffer);
         shared.statistics.cached += capacity;
@@ -131,12 +146,14 @@ void reset_peak_memory_statistics() {
 void release_cached_memory() {
   detail::Pool& shared = detail::pool();
   const std::lock_guard lock(shared.mutex);
-  for (auto& free : shared.free) {
-    for (detail::Buffer* buffer : free) std::free(buffer);
-    free.clear();
-    free.shrink_to_fit();
-  }
-  shared.statistics.cached = 0;
+  shared.give_back();
+}
+
+void set_cached_memory_limit(std::optional<std::size_t> bytes) {
+  detail::Pool& shared = detail::pool();
+  const std::lock_guard lock(shared.mutex);
+  shared.limit = bytes;
+  if (shared.statistics.cached > shared.cache_limit()) shared.give_back();
 }
 
 }  // namespace xgrad

@@ -3,6 +3,7 @@
 #include <autodiff/detail/ref.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace xgrad {
 
@@ -42,7 +43,10 @@ MemoryStatistics memory_statistics();
 /// From now on `peak_in_use` counts anew.
 void reset_peak_memory_statistics();
 
-/// Gives the pool's memory back to the system.
+/// Gives the pool's memory back to the system, and has the pool forget how much was in use at once.
 void release_cached_memory();
+/// How many bytes the pool may keep for the next value. Without a limit, the default, it keeps 1 GiB, or as much as has been in use at
+/// once, if that is more: a step that works on more than it may keep asks the system for the rest each time, which is dear.
+void set_cached_memory_limit(std::optional<std::size_t> bytes);
 
 }  // namespace xgrad

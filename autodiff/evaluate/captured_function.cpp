@@ -111,6 +111,17 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
   for (ValueCheck& check : checks) checks_.push_back({place(resolve(check.of.node())), std::move(check.check), check.result});
 }
 
+std::uint64_t CapturedFunction::hash_of(std::span<Node* const> inputs) {
+  std::uint64_t hash = inputs.size();
+  for (const Node* input : inputs) {
+    add_to_hash(hash, input->dtype);
+    add_to_hash(hash, input->shape);
+  }
+  return hash;
+}
+
+std::size_t CapturedFunction::size() const { return forms_.size() + constants_.size() + (graph_ ? graph_->size() : 0) + 1; }
+
 bool CapturedFunction::fits(std::span<Node* const> inputs) const {
   if (!pure_ || inputs.size() != forms_.size()) return false;
   for (std::size_t i = 0; i < inputs.size(); ++i)

@@ -1,6 +1,7 @@
 // A function of tensors that is recorded once and then computed without being called, such as an optimiser's step.
 #pragma once
 
+#include <autodiff/evaluate/cache.hpp>
 #include <autodiff/evaluate/compiled.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/trace.hpp>
@@ -26,6 +27,11 @@ class CapturedFunction {
   /// where refused, if it reads a value.
   CapturedFunction(std::string_view name, std::span<Node* const> inputs, const std::vector<bool>& replaced, const Function& function,
                    Reads reads);
+
+  /// A hash of the dtypes and shapes of inputs.
+  static std::uint64_t hash_of(std::span<Node* const> inputs);
+  /// A measure of the memory that it takes: values that its plan knows.
+  std::size_t size() const;
 
   /// Whether `run` may be given these inputs. Throws what ops that check values would.
   bool fits(std::span<Node* const> inputs) const;
@@ -83,6 +89,12 @@ class CapturedFunction {
   std::vector<bool> spare_;
   std::vector<Tensor> packed_;  ///< in place of inputs that are not row-major
   std::vector<Value> computed_, run_results_;
+};
+
+/// Captured functions by the hash of what they were captured for, bounded by the memory that they take.
+template <class T>
+struct CapturedFunctions : LeastRecentlyUsed<T> {
+  CapturedFunctions() : LeastRecentlyUsed<T>(1 << 18) {}  // some hundred megabytes
 };
 
 /// Gives a leaf a new value of its dtype and shape: in its node, unless something else refers to that.

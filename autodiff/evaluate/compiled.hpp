@@ -22,6 +22,8 @@ class CompiledGraph {
 
   /// Which nodes' values `run` returns, ascending.
   std::span<const std::uint32_t> results() const { return results_; }
+  /// How many values it knows: those it is given and those it computes.
+  std::size_t size() const { return slots_.size(); }
   /// Which steps run together.
   std::span<const Unit> units() const { return units_; }
   /// Computes from `values`, laid out as those captured, into `results`, which are empty. The buffer of one that is `spare` may be written over, which leaves

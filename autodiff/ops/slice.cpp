@@ -22,6 +22,7 @@ struct Selection {
   Strides first;  ///< for each axis of the source
 
   bool operator==(const Selection&) const = default;
+  auto members() const { return std::tie(source, shape, axes, steps, first); }
   /// Offset and strides of the result within values of the source's shape.
   void apply(const Strides& from, std::int64_t& offset, Strides& strides) const {
     for (std::size_t i = 0; i < first.size(); ++i) offset += first[i] * from[i];

@@ -39,13 +39,11 @@ void check_loss(const Tensor& loss) {
                                 "; it must be floating, of one element");
 }
 
-constexpr std::size_t most_plans = 32;
-
 }  // namespace
 
 struct TrainStep::Work {
   Optimizer::Stepping stepping;
-  std::vector<std::unique_ptr<Optimizer::Plan>> plans;  ///< the last used first
+  CapturedFunctions<std::unique_ptr<Optimizer::Plan>> plans;  ///< by the shapes of batches
 };
 
 TrainStep::TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity, JitOptions options)
@@ -92,8 +90,9 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
     return loss;
   };
   auto& plans = work_->plans;
-  const auto found = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) { return optimizer_.fits(*plan, stepping); });
-  if (found != plans.end()) {
+  const std::uint64_t hash = CapturedFunction::hash_of({stepping.inputs.data(), batch.size()});
+  const auto* found = plans.find(hash, [&](const auto& plan) { return optimizer_.fits(*plan, stepping); });
+  if (found) {
     if (const std::optional<Trace>& trace = (*found)->computation->trace) {
       std::vector<Node*> inputs(stepping.inputs.begin(), stepping.inputs.begin() + static_cast<std::ptrdiff_t>(batch.size()));
       for (const Tensor& parameter : chosen) inputs.push_back(resolve(parameter.node()));
@@ -101,7 +100,6 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
         return std::vector<Tensor>{record_loss(x.first(batch.size()), x.subspan(batch.size()))};
       });
     }
-    std::rotate(plans.begin(), found, found + 1);
   } else {
     std::optional<Trace> trace;
     const auto record_gradients = [&](std::span<const Tensor> inputs, std::span<const Tensor> stand_ins, std::vector<Tensor>& results) {
@@ -118,10 +116,10 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
     };
     auto made = optimizer_.make_plan(stepping, record_gradients, "TrainStep", false);
     made->computation->trace = std::move(trace);
-    if (plans.size() == most_plans) plans.pop_back();
-    plans.insert(plans.begin(), std::move(made));
+    const std::size_t size = made->computation->size();
+    found = &plans.insert(hash, std::move(made), size);
   }
-  Optimizer::Plan& plan = *plans.front();
+  Optimizer::Plan& plan = **found;
   const std::span<Value> results = plan.computation->run(stepping.inputs);
   const CapturedFunction::Form& form = plan.computation->forms()[0];
   Tensor loss = make_leaf(form.shape, form.dtype, std::move(results[0]));
