@@ -1,5 +1,7 @@
 #define XGRAD_WITH_XT_PRINT
 #include <autodiff/tensor.hpp>
+#include <cmath>
+#include <limits>
 #include <ostream>
 #include <sstream>
 
@@ -22,7 +24,14 @@ std::string values(const Tensor& tensor) {
     using T = decltype(type);
     const auto array = tensor.array<T>();
     if (array.size() == 0) stream << "[]";
-    else if (array.dimension() > 0) stream << array;
+    else if constexpr (std::is_floating_point_v<T>) {
+      // The sign of a NaN says nothing and would be printed.
+      xt::xarray<T> shown = array;
+      for (T& value : shown)
+        if (std::isnan(value)) value = std::numeric_limits<T>::quiet_NaN();
+      if (shown.dimension() > 0) stream << shown;
+      else stream << shown();
+    } else if (array.dimension() > 0) stream << array;
     else if constexpr (std::is_same_v<T, bool>) stream << (array() ? "true" : "false");
     else stream << array();
   });

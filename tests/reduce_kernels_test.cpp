@@ -242,9 +242,9 @@ TYPED_TEST(ReduceValues, LogsumexpHoldsAtTheEndsOfTheRange) {
 TYPED_TEST(ReduceValues, SoftmaxHoldsAtTheEndsOfTheRange) {
   const Tensor x =
       Tensor{{-infinity, -infinity}, {-infinity, 2.0}, {1e30, 1e30}, {1000.0, 0.0}, {infinity, 0.0}}.to(this->dtype);
-  EXPECT_TRUE(near(softmax(x), {nan_value, nan_value, 0, 1, 0.5, 0.5, 1, 0, nan_value, nan_value}, this->tolerance));
+  EXPECT_TRUE(near(softmax(x), {nan_value, nan_value, 0, 1, 0.5, 0.5, 1, 0, 1, 0}, this->tolerance));
   const double ln2 = std::log(2.0);
-  EXPECT_TRUE(near(log_softmax(x), {nan_value, nan_value, -infinity, 0, -ln2, -ln2, 0, -1000, nan_value, nan_value},
+  EXPECT_TRUE(near(log_softmax(x), {nan_value, nan_value, -infinity, 0, -ln2, -ln2, 0, -1000, 0, -infinity},
                    this->tolerance));
 }
 

@@ -5,6 +5,8 @@
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/evaluate/instructions.hpp>
 #include <autodiff/tape.hpp>
+#include <cmath>
+#include <limits>
 #include <type_traits>
 
 namespace xgrad::detail {
@@ -50,6 +52,20 @@ xsimd::batch<T, A> by_element(const xsimd::batch<T, A>& x, F f) {
   x.store_aligned(values);
   for (T& value : values) value = f(value);
   return xsimd::batch<T, A>::load_aligned(values);
+}
+
+/// `y`, but f(x) in those lanes where `outside` holds, which are rare: ends of a range where a batch function is not right.
+template <class T, class A, class F>
+xsimd::batch<T, A> mended(const xsimd::batch<T, A>& x, const xsimd::batch<T, A>& y, const xsimd::batch_bool<T, A>& outside, F f) {
+  if (!xsimd::any(outside)) [[likely]] return y;
+  alignas(64) T from[xsimd::batch<T, A>::size], to[xsimd::batch<T, A>::size];
+  alignas(64) bool is_outside[xsimd::batch<T, A>::size];
+  x.store_aligned(from);
+  y.store_aligned(to);
+  outside.store_aligned(is_outside);
+  for (std::size_t i = 0; i < xsimd::batch<T, A>::size; ++i)
+    if (is_outside[i]) to[i] = f(from[i]);
+  return xsimd::batch<T, A>::load_aligned(to);
 }
 
 /// Kernels that call functions as long as exp say `static constexpr bool costly = true`.

@@ -27,25 +27,21 @@ struct Negative : Unary<Negative> {
 struct Exp : Unary<Exp> {
   static constexpr std::string_view title = "exp";
   static constexpr bool costly = true;
-  static auto kernel(const auto& x) {
-    using T = std::remove_cvref_t<decltype(x)>;
-    if constexpr (is_batch_of<T, float>) return exp_of(x);
-    else return xsimd::exp(x);
-  }
+  static auto kernel(const auto& x) { return exp_of(x); }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y); }
 };
 
 struct Log : Unary<Log> {
   static constexpr std::string_view title = "log";
   static constexpr bool costly = true;
-  static auto kernel(const auto& x) { return xsimd::log(x); }
+  static auto kernel(const auto& x) { return log_of(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / x); }
 };
 
 struct Log1p : Unary<Log1p> {
   static constexpr std::string_view title = "log1p";
   static constexpr bool costly = true;
-  static auto kernel(const auto& x) { return xsimd::log1p(x); }
+  static auto kernel(const auto& x) { return log1p_of(x); }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / (1 + x)); }
 };
 
@@ -54,8 +50,8 @@ struct Expm1 : Unary<Expm1> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    if constexpr (is_batch_of<T, float>) return choose(x > T(88), Exp::kernel(x), xsimd::expm1(x));
-    else return xsimd::expm1(x);
+    if constexpr (std::is_arithmetic_v<T>) return std::expm1(x);
+    else return choose(x == T(0), x, mend_large(x, xsimd::expm1(x), [](auto v) { return std::expm1(v); }));
   }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y + 1); }
 };
@@ -134,8 +130,8 @@ struct Sigmoid : Unary<Sigmoid> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    if constexpr (is_batch_of<T, float>) return sigmoid_of(x);
-    else return T(1) / (T(1) + xsimd::exp(-x));
+    if constexpr (std::is_arithmetic_v<T>) return T(1) / (T(1) + std::exp(-x));
+    else return sigmoid_of(x);
   }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y * (1 - y)); }
 };

@@ -43,9 +43,10 @@ struct LogSumExp final : detail::Reduction {
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     // e^(x - y) alone carries the rounding of a large y; divided by its own sum it does not, and any shift will do. That of
-    // all -inf is 0: e^(-inf - 0) rather than e^(-inf + inf).
+    // all -∞ is 0: e^(-∞ - 0) rather than e^(-∞ + ∞). What is ∞ like y has a difference of 0.
     constexpr double infinity = std::numeric_limits<double>::infinity();
-    const Tensor terms = exp(inputs[0] - kept(where(y == -infinity, 0.0, y)).detach());
+    const Tensor shift = kept(where(y == -infinity, 0.0, y)).detach();
+    const Tensor terms = exp(detail::value_at_kink(inputs[0] == shift, 0, inputs[0] - shift));
     const Tensor total = sum(terms, Axes(axes), true);
     return detail::scale(kept(g), terms / where(total == 0, 1.0, total), kept(detail::SupportScope::current()));
   }

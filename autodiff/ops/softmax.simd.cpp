@@ -1,5 +1,6 @@
 #include <autodiff/evaluate/instruction_sets.hpp>
 #include <autodiff/ops/reduce_kernels.hpp>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -37,6 +38,18 @@ void combine(const T* x, const T* of_line, const ReducedExtents& extents, T* out
       }
       for (; j < n; ++j) out[j] = f(x[j], of_line[rows ? 0 : j]);
     }
+}
+
+/// x less the largest of its line. Where that is ∞, what is ∞ has a difference of 0; where it is -∞, all differences are NaN.
+template <class T>
+void subtract_largest(const T* x, const T* largest, const ReducedExtents& extents, T* out) {
+  const bool finite = std::none_of(largest, largest + extents.outer * extents.inner, [](T value) { return value == std::numeric_limits<T>::infinity(); });
+  if (finite) return combine(x, largest, extents, out, [](auto a, auto b) { return a - b; });
+  combine(x, largest, extents, out, [](auto a, auto b) {
+    using V = decltype(a);
+    if constexpr (std::is_arithmetic_v<V>) return a == b && b > 0 ? V(0) : a - b;
+    else return xsimd::select((a == b) & (b > V(0)), V(0), a - b);
+  });
 }
 
 constexpr std::size_t part_size = 4096;
@@ -104,7 +117,7 @@ void SoftmaxLoops<Simd, T>::softmax(const T* x, const ReducedExtents& extents, T
   T *const largest = memory.largest, *const sums = memory.sums;
   by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
     extreme_kernel<Larger>(x + from, part, largest);
-    combine(x + from, largest, part, out + from, difference);
+    subtract_largest(x + from, largest, part, out + from);
     exp_values(out + from, out + from, part.outer * part.reduced * part.inner);
     sum_kernel(out + from, part, sums, memory.of_sums);
     for (std::size_t i = 0; i < part.outer * part.inner; ++i) sums[i] = 1 / sums[i];
@@ -119,7 +132,7 @@ void SoftmaxLoops<Simd, T>::log_softmax(const T* x, const ReducedExtents& extent
   by_parts(extents, [&](std::size_t from, std::size_t, const ReducedExtents& part) {
     const std::size_t count = part.outer * part.inner;
     extreme_kernel<Larger>(x + from, part, largest);
-    combine(x + from, largest, part, out + from, difference);
+    subtract_largest(x + from, largest, part, out + from);
     exp_values(out + from, e, count * part.reduced);
     sum_kernel(e, part, sums, memory.of_sums);
     for (std::size_t i = 0; i < count; ++i) sums[i] = std::log(sums[i]);

@@ -3,6 +3,7 @@
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/special_ops.hpp>
 #include <stdexcept>
+#include <vector>
 
 namespace xgrad {
 namespace detail {
@@ -20,7 +21,7 @@ double digamma_of(double x) {
   if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
   if (x < 0) {
     if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
-    return digamma_of(1 - x) - pi / std::tan(pi * (x - std::floor(x)));
+    return digamma_of(1 - x) - pi / std::tan(pi * (x - std::round(x)));
   }
   if (std::isinf(x)) return x;
   double result = 0;
@@ -32,14 +33,34 @@ double digamma_of(double x) {
   return result;
 }
 
-/// (-1)ⁿ⁺¹ n! Σ 1/(x + k)ⁿ⁺¹, the tail by Euler and Maclaurin (Abramowitz & Stegun 6.4.10 and 6.4.11).
+/// The n-th derivative of cot(πx): πⁿ Pₙ(cot(πx)) with P₀ = c and Pₙ₊₁ = -(1 + c²) Pₙ'.
+double cotangent_derivative(std::int64_t n, double x) {
+  std::vector<double> p{0, 1};
+  double scale = 1;
+  for (std::int64_t k = 0; k < n; ++k, scale *= std::numbers::pi) {
+    std::vector<double> next(p.size() + 1, 0.0);
+    for (std::size_t power = 1; power < p.size(); ++power) {
+      const double slope = -static_cast<double>(power) * p[power];
+      next[power - 1] += slope;
+      next[power + 1] += slope;
+    }
+    p = std::move(next);
+  }
+  const double c = 1 / std::tan(std::numbers::pi * (x - std::round(x)));
+  double value = 0;
+  for (std::size_t power = p.size(); power-- > 0;) value = value * c + p[power];
+  return scale * value;
+}
+
+/// (-1)ⁿ⁺¹ n! Σ 1/(x + k)ⁿ⁺¹, the tail by Euler and Maclaurin (Abramowitz & Stegun 6.4.10 and 6.4.11);
+/// far below 0 reflected (6.4.7).
 double polygamma_of(std::int64_t n, double x) {
   if (n == 0) return digamma_of(x);
-  if (n == 1 && x < 0 && x != std::floor(x)) {  // reflected
-    const double sine = std::sin(std::numbers::pi * (x - std::floor(x)));
-    return std::numbers::pi * std::numbers::pi / (sine * sine) - polygamma_of(1, 1 - x);
-  }
-  if (!(x > 0)) return x == 0 ? std::numeric_limits<double>::infinity() * (n % 2 ? 1 : -1) : std::numeric_limits<double>::quiet_NaN();
+  if (x == 0) return std::numeric_limits<double>::infinity() * (n % 2 ? 1 : -1);
+  if (std::isnan(x) || (x < 0 && x == std::floor(x))) return std::numeric_limits<double>::quiet_NaN();
+  // From little below 0 the sum is the same; from further down it would be long.
+  constexpr double lowest = -32;
+  if (x < lowest) return (n % 2 ? 1 : -1) * ((n % 2 ? -1 : 1) * std::numbers::pi * cotangent_derivative(n, x) - polygamma_of(n, 1 - x));
   const auto order = static_cast<double>(n);
   const double high = far + order;
   double sum = 0;

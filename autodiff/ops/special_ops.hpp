@@ -1,6 +1,7 @@
 // More functions of mathematics, as elementwise_ops.hpp has the basic ones.
 #pragma once
 
+#include <autodiff/evaluate/math.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
 #include <autodiff/ops/support.hpp>
@@ -58,7 +59,7 @@ struct Softplus : Unary<Softplus> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    return xsimd::log1p(xsimd::exp(-xsimd::abs(x))) + choose(x > T(0), x, choose(is_nan(x), x, T(0)));
+    return log1p_of(exp_of(-xsimd::abs(x))) + choose(x > T(0), x, choose(is_nan(x), x, T(0)));
   }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, sigmoid(x)); }
 };
@@ -71,7 +72,7 @@ struct LogAddExp : Binary<LogAddExp> {
     using T = std::remove_cvref_t<decltype(a)>;
     const auto larger = choose(a > b, a, b);
     const auto distance = choose(a == b, T(0), -xsimd::abs(a - b));  // two infinities have none
-    return larger + xsimd::log1p(xsimd::exp(distance));
+    return larger + log1p_of(exp_of(distance));
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     const Tensor infinite = logical_and(a == b, abs(a) == std::numeric_limits<double>::infinity());
@@ -86,13 +87,13 @@ struct XLogY : Binary<XLogY> {
   static constexpr bool costly = true;
   static auto kernel(const auto& a, const auto& b) {
     using T = std::remove_cvref_t<decltype(a)>;
-    const auto value = a * xsimd::log(b);
+    const auto value = a * log_of(b);
     return choose(a == T(0), choose(is_nan(b), b, T(0)), value);
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    return scale(g, where(logical_and(a == 0, b <= 0), 0, log(b)));
+    return scale(g, value_at_kink(logical_and(a == 0, b <= 0), 0, log(b)));
   }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, where(a == 0, 0, a / b)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, value_at_kink(a == 0, 0, a / b)); }
 };
 
 /// Of whole numbers: INT64_MIN by -1 has no quotient, but a remainder.
@@ -113,7 +114,7 @@ struct FMod : Binary<FMod> {
     else return integer_remainder(a, b, [](T, T) { return false; });
   }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -trunc(a / b)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return scale(g, -round((a - y) / b)); }
 };
 
 struct Remainder : Binary<Remainder> {
@@ -131,7 +132,7 @@ struct Remainder : Binary<Remainder> {
     }
   }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -floor(a / b)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return scale(g, -round((a - y) / b)); }
 };
 
 #define XGRAD_ROUNDING(type, function, batch)                                                          \

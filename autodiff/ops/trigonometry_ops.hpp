@@ -1,6 +1,7 @@
 // The trigonometric and hyperbolic functions and their kin, as elementwise_ops.hpp has them.
 #pragma once
 
+#include <autodiff/evaluate/math.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
 #include <autodiff/ops/support.hpp>
@@ -9,6 +10,13 @@
 #include <numbers>
 
 namespace xgrad::detail {
+
+auto sinh_of(const auto& x) {
+  return mend_large(x, xsimd::sinh(x), [](auto v) { return std::sinh(v); });
+}
+auto cosh_of(const auto& x) {
+  return mend_large(x, xsimd::cosh(x), [](auto v) { return std::cosh(v); });
+}
 
 /// The C++ function for numbers and xsimd's for batches; the derivative in terms of x and y.
 #define XGRAD_FUNCTION(type, function, batch, number, derivative)                                         \
@@ -28,15 +36,15 @@ XGRAD_FUNCTION(Tan, "tan", xsimd::tan, std::tan, 1 + square(y));
 XGRAD_FUNCTION(ArcSin, "arcsin", xsimd::asin, std::asin, 1 / sqrt((1 - x) * (1 + x)));
 XGRAD_FUNCTION(ArcCos, "arccos", xsimd::acos, std::acos, -1 / sqrt((1 - x) * (1 + x)));
 XGRAD_FUNCTION(ArcTan, "arctan", xsimd::atan, std::atan, 1 / (1 + square(x)));
-XGRAD_FUNCTION(Sinh, "sinh", xsimd::sinh, std::sinh, cosh(x));
-XGRAD_FUNCTION(Cosh, "cosh", xsimd::cosh, std::cosh, sinh(x));
-XGRAD_FUNCTION(ArcSinh, "arcsinh", xsimd::asinh, std::asinh, 1 / sqrt(square(x) + 1));
-XGRAD_FUNCTION(ArcCosh, "arccosh", xsimd::acosh, std::acosh, 1 / sqrt((x - 1) * (x + 1)));
+XGRAD_FUNCTION(Sinh, "sinh", sinh_of, std::sinh, cosh(x));
+XGRAD_FUNCTION(Cosh, "cosh", cosh_of, std::cosh, sinh(x));
+XGRAD_FUNCTION(ArcSinh, "arcsinh", xsimd::asinh, std::asinh, 1 / hypot(x, 1));
+XGRAD_FUNCTION(ArcCosh, "arccosh", xsimd::acosh, std::acosh, 1 / (sqrt(x - 1) * sqrt(x + 1)));
 XGRAD_FUNCTION(ArcTanh, "arctanh", xsimd::atanh, std::atanh, 1 / ((1 - x) * (1 + x)));
-XGRAD_FUNCTION(Exp2, "exp2", xsimd::exp2, std::exp2, y * std::numbers::ln2);
-XGRAD_FUNCTION(Log2, "log2", xsimd::log2, std::log2, 1 / (x * std::numbers::ln2));
-XGRAD_FUNCTION(Log10, "log10", xsimd::log10, std::log10, 1 / (x * std::numbers::ln10));
-XGRAD_FUNCTION(Cbrt, "cbrt", xsimd::cbrt, std::cbrt, 1 / (3 * square(y)));
+XGRAD_FUNCTION(Exp2, "exp2", exp2_of, std::exp2, y * std::numbers::ln2);
+XGRAD_FUNCTION(Log2, "log2", log2_of, std::log2, std::numbers::log2e / x);
+XGRAD_FUNCTION(Log10, "log10", log10_of, std::log10, std::numbers::log10e / x);
+XGRAD_FUNCTION(Cbrt, "cbrt", cbrt_of, std::cbrt, 1 / (3 * square(y)));
 #undef XGRAD_FUNCTION
 
 struct ArcTan2 : Binary<ArcTan2> {
@@ -48,10 +56,10 @@ struct ArcTan2 : Binary<ArcTan2> {
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -over_square(a, a, b)); }
 
  private:
-  /// x / (a² + b²), 0 at the origin.
+  /// x / (a² + b²), 0 at the origin. The squares themselves may overflow or vanish.
   static Tensor over_square(const Tensor& x, const Tensor& a, const Tensor& b) {
-    const Tensor square_sum = square(a) + square(b);
-    return value_at_kink(square_sum == 0, 0, x / square_sum);
+    const Tensor length = hypot(a, b);
+    return value_at_kink(length == 0, 0, x / length / length);
   }
 };
 

@@ -63,16 +63,21 @@ std::vector<Row> reduction_rows() {
   add_ways(rows, "logsumexp", logsumexp, log_sum_exp, true, 8,
            {{"of all -inf is -inf, and flat", ours, {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0, 0}}},
             {"passes over -inf", everyone, {{{2}, {-infinity, 3}}}, {{}, {3}}, {{0, 1}}, {}, {0, 0}},
+            {"with inf has the gradient of softmax", ours, {{{2}, {1, infinity}}}, {{}, {infinity}}, {{0, 1}}},
+            {"of one inf is as steep as of any one", ours, {{{1}, {infinity}}}, {{}, {infinity}}, {{1}}, {}, {0}},
             {"does not overflow", everyone, {{{2}, {1000, 1000}}}, {{}, {1000 + std::log(2.0)}}, {{0.5, 0.5}}}});
   rows.push_back(along("softmaxLast", "softmax", softmax, -1, false));
   rows.back().edges = {{"does not overflow", everyone, {{{2}, {1e30, 0}}}, {{2}, {1, 0}}, {{0, 0}}},
                        {"passes over -inf", everyone, {{{3}, {-infinity, 3, 3}}}, {{3}, {0, 0.5, 0.5}}, {{0, 0.25, -0.25}}, {0, 1, 0}},
+                       {"inf takes all", ours, {{{2}, {1, infinity}}}, {{2}, {0, 1}}, {{0, 0}}, {1, 2}},
+                       {"several inf share", ours, {{{3}, {infinity, 0, infinity}}}, {{3}, {0.5, 0, 0.5}}, {{-0.5, 0, 0.5}}, {1, 0, 3}},
                        {"of all -inf is NaN", everyone, {{{2}, {-infinity, -infinity}}}, {{2}, {nan, nan}}},
                        {"of all -inf leaves a zero cotangent zero", ours, {{{2, 2}, {-infinity, -infinity, 0, 0}}}, {{2, 2}, {nan, nan, 0.5, 0.5}}, {{0, 0, 0.25, -0.25}}, {0, 0, 1, 0}}};
   rows.push_back(along("softmaxMiddle", "softmax", softmax, 1, false));
   rows.push_back(along("softmaxFirst", "softmax", softmax, 0, false));
   rows.push_back(along("logSoftmaxLast", "log_softmax", log_softmax, -1, true));
   rows.back().edges = {{"passes over -inf", everyone, {{{3}, {-infinity, 3, 3}}}, {{3}, {-infinity, -std::log(2.0), -std::log(2.0)}}, {{0, 0.5, -0.5}}, {0, 1, 0}},
+                       {"inf takes all", ours, {{{2}, {1, infinity}}}, {{2}, {-infinity, 0}}, {{1, -1}}, {1, 0}},
                        {"of all -inf leaves a zero cotangent zero", ours, {{{2}, {-infinity, -infinity}}}, {{2}, {nan, nan}}, {{0, 0}}, {0, 0}}};
   rows.push_back(along("logSoftmaxFirst", "log_softmax", log_softmax, 0, true));
   rows.back().edges = {{"does not overflow", everyone, {{{2}, {1000, 0}}}, {{2}, {0, -1000}}}};
