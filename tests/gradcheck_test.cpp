@@ -193,6 +193,38 @@ TEST(Gradcheck, KinksAreReportedAsSuch) {
   EXPECT_TRUE(gradcheck([](const Inputs& in) { return relu(in[0]); }, {Tensor{1.0, 1e-4, -1e-4}}));
 }
 
+TEST(Gradcheck, KinksWhoseSubgradientIsTheMeanOfBothSidesAreReported) {
+  const auto reports = [](const TensorFunction& f, const std::vector<Tensor>& at, bool fast) {
+    const GradcheckResult result = gradcheck(f, at, {.fast = fast});
+    return !result && result.report().find("not differentiable") != std::string::npos;
+  };
+  const auto accepts = [](const TensorFunction& f, const std::vector<Tensor>& at) { return bool(gradcheck(f, at, {.accept_kinks = true})); };
+  const std::vector<std::pair<TensorFunction, std::vector<Tensor>>> kinks{
+      {[](const std::vector<Tensor>& in) { return abs(in[0]); }, {Tensor{0.0}}},
+      {[](const std::vector<Tensor>& in) { return 1e-3 * abs(in[0]) + exp(in[0]); }, {Tensor{0.5, 0.0, -1.0}}},
+      {[](const std::vector<Tensor>& in) { return maximum(in[0], in[1]); }, {Tensor{1.0}, Tensor{1.0}}},
+      {[](const std::vector<Tensor>& in) { return norm(in[0]); }, {Tensor{0.0, 0.0}}},
+      {[](const std::vector<Tensor>& in) { return power(sum(abs(in[0])), 4) + exp(in[0].slice(1)); }, {Tensor{1.0, 0.0}}},
+  };
+  for (const auto& [f, at] : kinks) {
+    EXPECT_TRUE(reports(f, at, false));
+    EXPECT_TRUE(reports(f, at, true));
+    EXPECT_TRUE(accepts(f, at));
+  }
+}
+
+TEST(Gradcheck, WhatIsSmoothIsNoKink) {
+  const auto passes = [](const TensorFunction& f, const Tensor& at) {
+    for (const std::uint64_t seed : {0, 1, 2}) EXPECT_TRUE(gradcheck(f, {at}, {.seed = seed}));
+  };
+  const auto of = [](const std::function<Tensor(const Tensor&)>& f) -> TensorFunction { return [f](const std::vector<Tensor>& in) { return f(in[0]); }; };
+  passes(of([](const Tensor& x) { return sqrt(square(x) + 1e-8); }), Tensor{0.0});  // a rounded corner
+  passes(of([](const Tensor& x) { return cos(300 * x); }), Tensor{0.0});
+  passes(of([](const Tensor& x) { return 1e6 * square(x) + 1e3; }), Tensor{0.0, 1e-4});
+  passes(of([](const Tensor& x) { return power(square(x), 0.75); }), Tensor{1e-2});
+  passes(of([](const Tensor& x) { return exp(20 * x); }), Tensor{1.0});
+}
+
 TEST(Gradcheck, SubgradientsPassWhereKinksAreAccepted) {
   const GradcheckOptions options{.accept_kinks = true};
   EXPECT_TRUE(gradcheck([](const Inputs& in) { return relu(in[0]) + abs(in[0]); }, {Tensor{1.0, 0.0, -1.0}}, options));

@@ -80,6 +80,8 @@ class GradientChecker {
   std::string check_entries(const Doubles& output);
   std::string check_forward(const Doubles& v, const std::vector<Doubles>& gradient);
 
+  template <class F>
+  double corner_of(const F& f, double centre, double h, double magnitude) const;
   double step(double chosen) const;
   double bound(std::size_t i, double analytic, const Numeric& numeric) const;
   bool agrees(std::size_t i, double analytic, const Numeric& numeric) const;
@@ -102,6 +104,7 @@ class GradientChecker {
   std::vector<Tensor> leaves_;
   Tensor recorded_;
   Shape shape_;
+  bool found_corner_ = false;
 };
 
 }  // namespace xgrad::detail
