@@ -385,8 +385,7 @@ TEST(Backward, SaysWhatIsWrong) {
               backward({sum(x)}, {Tensor(1.0), Tensor(2.0)});
             }),
             "backward: 2 cotangents for 1 outputs");
-  EXPECT_EQ(message_of<std::logic_error>([] { Tensor().backward(); }),
-            "backward: the tensor is undefined; give it a value first");
+  EXPECT_EQ(message_of<std::logic_error>([] { Tensor().backward(); }).find("backward: the tensor is undefined; give it a value first"), 0u);
   EXPECT_EQ(
       message_of<std::logic_error>([&] { grad(sum(x), constant); }),
       "grad: input 0 of shape (2, 3) does not require gradients; call set_requires_grad() on it before recording");

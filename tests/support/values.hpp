@@ -45,13 +45,16 @@ inline void expect_near(const Tensor& x, const Values& expected, double toleranc
     EXPECT_NEAR(actual[i], expected[i], tolerance * std::max(1.0, std::abs(expected[i]))) << "at " << i;
 }
 
-/// The message of the `Error` that `f` throws.
+/// The message of the `Error` that `f` throws, without the place of the call at its end, "(file.cpp:12)".
 template <class Error>
 std::string message_of(const std::function<void()>& f) {
   try {
     f();
   } catch (const Error& error) {
-    return error.what();
+    const std::string message = error.what();
+    const std::size_t place = message.rfind(" (");
+    const bool has_place = place != message.npos && message.find(".cpp:", place) != message.npos;
+    return has_place ? message.substr(0, place) : message;
   }
   ADD_FAILURE() << "nothing of the kind thrown";
   return {};
