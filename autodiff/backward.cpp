@@ -132,8 +132,43 @@ void finish(GradientWorkspace& work, Replay& replay, const std::vector<Tensor>& 
   work.plans.insert(hash, work.capture.key, std::make_shared<const GradientPlan>(std::move(made)));
 }
 
+/// Gradients of leaves that a pass is adding to. They are taken out of the leaves, so that what other threads' passes put there meanwhile
+/// is added and not overwritten; those that are not put back in the end are as they were.
+class TakenGradients {
+ public:
+  TakenGradients() = default;
+  TakenGradients(const TakenGradients&) = delete;
+  TakenGradients& operator=(const TakenGradients&) = delete;
+  ~TakenGradients() {
+    for (Entry& entry : entries_)
+      if (entry.leaf && entry.before.defined()) entry.leaf->put_gradient(std::move(entry.before));
+  }
+  /// What the leaf had; undefined if nothing. `number` is that of the leaf in the pass.
+  const Tensor& take(Node* node, std::size_t number) {
+    if (number >= entries_.size()) entries_.resize(number + 1);
+    Entry& entry = entries_[number];
+    if (!entry.leaf) {
+      entry.leaf = node->leaf;
+      entry.before = node->leaf->take_gradient();
+    }
+    return entry.before;
+  }
+  void put(std::size_t number, Tensor gradient) {
+    Entry& entry = entries_[number];
+    entry.before = {};
+    entry.leaf->put_gradient(std::move(gradient));
+  }
+
+ private:
+  struct Entry {
+    detail::Ref<detail::Leaf> leaf;
+    Tensor before;
+  };
+  std::vector<Entry> entries_;
+};
+
 /// The gradients that arrive from nodes recorded since `first`, added to what is there `before(node)`. By a plan, if the recording is
-/// in the workspace's capture and there is one or `may_plan(hash)`.
+/// in the workspace's capture and there is one or `may_plan(hash)`. `before(node, number)` gets the number of the target.
 template <class Before, class MayPlan>
 Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
                 const std::vector<bool>& restricted, std::uint64_t first, bool captured, bool retain_graph, const Wanted& wanted, const Before& before, const MayPlan& may_plan) {
@@ -156,8 +191,8 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
       capture.note(number);
       if (is_new) targets.emplace_back(node);
     }
-    for (const detail::Ref<Node>& target : targets) {
-      const Tensor& there = before(target.get());
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      const Tensor& there = before(targets[i].get(), i);
       if (there.defined()) there.evaluate();
       capture.note(there.defined() ? capture.add_value(detail::resolve(there.node())) : GradientPlan::none);
     }
@@ -194,7 +229,7 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
       }
       are_restricted[number] = support.mask.defined();
       Tensor& gradient = gradients[number];
-      const Tensor& there = gradient.defined() ? gradient : before(node);
+      const Tensor& there = gradient.defined() ? gradient : before(node, number);
       gradient = there.defined() ? add(there, g) : g;
     });
     fits_all = fits_all && !tracing.read;
@@ -206,16 +241,16 @@ Gathered gather(GradientWorkspace& work, const std::vector<Tensor>& outputs, con
 }
 
 /// A recording too long to be planned as a whole: what was recorded last is done with, and freed, before what was recorded earlier.
-/// Where all gradients are wanted they are added to those that leaves have.
 Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
                          const std::vector<bool>& restricted, const Wanted& wanted = {}) {
   detail::RecordingParts parts;
   Gathered leaves;
   std::unordered_map<const void*, std::size_t> numbers;  // of leaves
-  const auto before = [&](Node* node) -> Tensor {
+  // What leaves have from before is added in the end, by those that want it.
+  const auto before = [&](Node* node, std::size_t) -> Tensor {
     if (!node->leaf) return parts.cotangent(node);
     const auto found = numbers.find(identity(node));
-    return found != numbers.end() ? leaves.gradients[found->second] : wanted.all ? node->leaf->gradient : Tensor();
+    return found != numbers.end() ? leaves.gradients[found->second] : Tensor();
   };
   const auto set = [&](Node* node, Tensor gradient, bool is_restricted) {
     if (!node->leaf) return parts.set(node, std::move(gradient), is_restricted && parts.is_restricted(node));
@@ -230,7 +265,7 @@ Gathered gather_in_parts(GradientWorkspace& work, const std::vector<Tensor>& out
     Node* node = detail::resolve(outputs[i].node());
     if (!node->requires_grad || !wanted(node)) continue;
     const Tensor g = cotangents[i].defined() ? cotangents[i] : ones(outputs[i].shape(), outputs[i].dtype());
-    const Tensor there = before(node);
+    const Tensor there = before(node, i);
     set(node, there.defined() ? add(there, g) : g, restricted[i] && cotangents[i].defined());
   }
   // What comes once is not worth a plan; nor, in another backward, are more than a few parts.
@@ -269,13 +304,17 @@ void backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>& giv
   GradientWorkspace& work = *lease;
   const std::vector<bool> restricted = find_restricted(cotangents, false);
   const bool captured = capture_recording(work.capture, outputs, cotangents), frees = !retain_graph && !detail::anomaly_mode();
-  Gathered gathered = frees && !captured ? gather_in_parts(work, outputs, cotangents, restricted)
-                                         : gather(
-                                               work, outputs, cotangents, restricted, 0, frees, retain_graph, {},
-                                               [](Node* node) -> const Tensor& { return node->leaf->gradient; },
-                                               [](std::uint64_t) { return true; });
+  if (frees && !captured) {
+    Gathered gathered = gather_in_parts(work, outputs, cotangents, restricted);
+    for (std::size_t i = 0; i < gathered.targets.size(); ++i)
+      if (gathered.gradients[i].defined()) gathered.targets[i]->leaf->put_gradient(std::move(gathered.gradients[i]));
+    return;
+  }
+  TakenGradients taken;
+  const auto before = [&](Node* node, std::size_t number) -> const Tensor& { return taken.take(node, number); };
+  Gathered gathered = gather(work, outputs, cotangents, restricted, 0, frees, retain_graph, {}, before, [](std::uint64_t) { return true; });
   for (std::size_t i = 0; i < gathered.targets.size(); ++i)
-    if (gathered.gradients[i].defined()) gathered.targets[i]->leaf->gradient = std::move(gathered.gradients[i]);
+    if (gathered.gradients[i].defined()) taken.put(i, std::move(gathered.gradients[i]));
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, const GradOptions& options) {

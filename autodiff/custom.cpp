@@ -78,15 +78,18 @@ Tensor detail::record_custom(std::string_view name, const TensorFunction& forwar
 
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
   check_callable("checkpoint", f);
-  const auto tracked = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
-  if (grad_enabled() && std::none_of(inputs.begin(), inputs.end(), tracked)) {  // nothing would ask for the second computation, which checks
-    for (const Tensor& input : inputs) check_defined("checkpoint", input);
-    const Tensor value = f(inputs);
-    check_defined("checkpoint", value);
-    if (value.requires_grad()) throw_captured();
-    return value;
-  }
-  return record_custom("checkpoint", f, inputs, [f](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
+  const auto structure = std::make_shared<std::uint64_t>(0);
+  const bool tracks = grad_enabled();
+  const auto forward = [f, structure, tracks](const std::vector<Tensor>& arguments) {
+    std::vector<Tensor> own;
+    for (const Tensor& argument : arguments) own.push_back(argument.detach());
+    const RecordingWatch watch;
+    Tensor output = f(own);
+    if (tracks && watch.lost_gradients()) throw_captured();
+    *structure = watch.structure();
+    return output;
+  };
+  return record_custom("checkpoint", forward, inputs, [f, structure](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
     const bool again = grad_enabled();  // the gradient is recorded itself
     GradMode tracking(true);
     std::vector<Tensor> own, tracked;
@@ -94,8 +97,11 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
       own.push_back(!argument.requires_grad() ? argument : again ? identity(argument) : variable(argument));
       if (argument.requires_grad()) tracked.push_back(own.back());
     }
+    const RecordingWatch watch;
     const Tensor output = f(own);
-    if (reaches_others(output, own) && !again) throw_captured();
+    if (watch.structure() != *structure)
+      throw located<std::logic_error>("checkpoint: called again for the gradient, the function recorded other ops, shapes or numbers than the first time; "
+                                      "what it captures by reference must not change until then");
     Pulled pulled = pull_gradients(output, tracked, g, again), result{std::vector<Tensor>(arguments.size()), std::vector<Support>(arguments.size())};
     for (std::size_t i = 0, next = 0; i < arguments.size(); ++i) {
       if (!arguments[i].requires_grad()) continue;

@@ -15,7 +15,7 @@ class Jit {
   std::vector<Tensor> operator()(const std::vector<Tensor>& x) {
     for (const Tensor& argument : x) check_defined("jit", argument);
     const auto tracked = [](const Tensor& argument) { return argument.requires_grad(); };
-    if (Tracing::active() || anomaly_mode() || (grad_enabled() && std::any_of(x.begin(), x.end(), tracked))) return f_(x);
+    if (Tracing::active() || RecordingWatch::active() || anomaly_mode() || (grad_enabled() && std::any_of(x.begin(), x.end(), tracked))) return f_(x);
     std::unique_lock lock(mutex_);
     xt::svector<Node*, 8> inputs;
     for (const Tensor& argument : x) inputs.push_back(resolve(argument.node()));

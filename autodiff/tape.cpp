@@ -1,8 +1,14 @@
 #include <autodiff/anomaly.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/elementwise.hpp>
 #include <autodiff/tape.hpp>
 #include <cmath>
+#include <limits>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
+#include <typeinfo>
+#include <utility>
 #include <typeinfo>
 
 namespace xgrad {
@@ -31,7 +37,10 @@ struct Link {
 
 /// What a thread keeps for its recordings; in one place, which is found once.
 struct Recorder {
+  std::uint16_t number = 0;    // of the thread, once it has recorded something
   bool gradients = true;
+  bool watched = false, lost_gradients = false;  // see RecordingWatch
+  std::uint64_t structure = 0;                   // likewise
   bool disposing = false;
   bool ending = false;         // tensors in static storage die after the guard
   std::uint64_t sequence = 0;  // the largest met so far
@@ -53,7 +62,87 @@ struct Guard {
   }
 };
 
+/// The locks of threads by their numbers, and which numbers no living thread has. Never destroyed, as tensors may outlive all else.
+struct Recorders {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<std::recursive_mutex>> locks;
+  std::vector<std::uint16_t> unused;
+};
+Recorders& recorders() {
+  static Recorders& instance = *new Recorders;
+  return instance;
+}
+
+/// Gives a thread a number for as long as it lives. What it recorded keeps it: the next one with this number takes the same lock.
+struct Numbering {
+  Numbering() {
+    Recorders& all = recorders();
+    const std::lock_guard lock(all.mutex);
+    if (!all.unused.empty()) {
+      recorder.number = all.unused.back();
+      all.unused.pop_back();
+      return;
+    }
+    if (all.locks.size() == std::numeric_limits<std::uint16_t>::max()) throw std::runtime_error("record: more than 65535 threads record at once");
+    all.locks.push_back(std::make_unique<std::recursive_mutex>());
+    recorder.number = static_cast<std::uint16_t>(all.locks.size());
+  }
+  ~Numbering() {
+    Recorders& all = recorders();
+    const std::lock_guard lock(all.mutex);
+    all.unused.push_back(recorder.number);
+  }
+};
+
+std::uint16_t numbered(Recorder& mine) {
+  if (mine.number == 0) [[unlikely]] {
+    thread_local Numbering numbering;
+  }
+  return mine.number;
+}
+
 }  // namespace
+
+std::recursive_mutex& recorder_lock(std::uint16_t number) {
+  Recorders& all = recorders();
+  const std::lock_guard lock(all.mutex);
+  return *all.locks[number - 1u];
+}
+
+RecordingWatch::RecordingWatch() noexcept
+    : before_(recorder.watched), lost_before_(recorder.lost_gradients), structure_before_(std::exchange(recorder.structure, 0)) {
+  recorder.watched = true;
+  recorder.lost_gradients = false;
+}
+RecordingWatch::~RecordingWatch() {
+  recorder.watched = before_;
+  recorder.lost_gradients = lost_before_;
+  recorder.structure = structure_before_;
+}
+bool RecordingWatch::active() noexcept { return recorder.watched; }
+void RecordingWatch::note_number(double number) noexcept {
+  if (recorder.watched) add_to_hash(recorder.structure, number);
+}
+std::uint64_t RecordingWatch::structure() const noexcept { return recorder.structure; }
+bool RecordingWatch::lost_gradients() const noexcept { return recorder.lost_gradients; }
+
+std::uint16_t this_recorder() noexcept { return recorder.number; }
+
+void Leaf::put_gradient(Tensor gradient) {
+  while (true) {
+    Tensor other;
+    {
+      const Lock lock(taken_);
+      if (!gradient_.defined()) {
+        gradient_ = std::move(gradient);
+        return;
+      }
+      other = std::move(gradient_);
+    }
+    NoGrad guard;
+    gradient = add(other, gradient).evaluate();
+  }
+}
 
 std::span<Tensor> Inputs::resize(std::size_t count) {
   if (count > std::size(few_)) many_ = std::make_unique<Tensor[]>(count);
@@ -68,7 +157,7 @@ void Inputs::clear() {
 }
 
 void* Node::operator new(std::size_t bytes) {
-  Recorder& mine = recorder;
+  Recorder& mine = detail::recorder;
   Link* link = mine.dead_nodes;
   if (!link) return ::operator new(bytes);
   mine.dead_nodes = link->next;
@@ -77,7 +166,7 @@ void* Node::operator new(std::size_t bytes) {
 }
 
 void Node::operator delete(void* memory) noexcept {
-  Recorder& mine = recorder;
+  Recorder& mine = detail::recorder;
   if (mine.ending || mine.dead_count >= most_kept) {
     ::operator delete(memory);
     return;
@@ -89,7 +178,7 @@ void Node::operator delete(void* memory) noexcept {
 
 void NodeHead::dispose(NodeHead* head) noexcept {
   Node* node = static_cast<Node*>(head);
-  Recorder& mine = recorder;
+  Recorder& mine = detail::recorder;
   // A node that dies within another's death waits: no recursion, however long the chain.
   if (mine.disposing) {
     node->after = std::exchange(mine.dying, node);
@@ -116,15 +205,26 @@ Array Node::array() const {
 
 namespace {
 
+/// Takes note of a node for a RecordingWatch.
+void watch(Recorder& mine, const Node& node, bool has_tracked_input) {
+  mine.lost_gradients = mine.lost_gradients || (has_tracked_input && !mine.gradients && is_floating(node.dtype));
+  if (!node.op || node.op->kind() == Op::Kind::view) return;  // views of values are not recorded where nothing is tracked
+  add_to_hash(mine.structure, typeid(*node.op).hash_code());
+  add_to_hash(mine.structure, node.dtype);
+  add_to_hash(mine.structure, node.shape);
+}
+
 /// Fills in the rest of a node from its inputs, which are there.
 Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DType dtype) {
   Node& node = *made;
   if (!is_valid(shape)) [[unlikely]] refuse_shape(op->name(), shape);
   Recorder& mine = recorder;
+  node.recorder = numbered(mine);
   bool requires_grad = false;
   std::uint64_t sequence = mine.sequence, oldest = ~std::uint64_t{0}, oldest_bytes = mine.bytes;
   for (const Tensor& input : std::as_const(node.inputs).span()) {
-    const Node& from = *input.node();
+    Node& from = *input.node();
+    if (from.recorder != node.recorder && !from.evaluated) [[unlikely]] evaluate_recorded_elsewhere(from);
     requires_grad = requires_grad || from.requires_grad;
     sequence = std::max(sequence, from.sequence);  // it may come from another thread
     if (from.evaluated || from.oldest >= oldest) continue;
@@ -146,6 +246,7 @@ Tensor finish(Ref<Node> made, std::shared_ptr<const Op>&& op, Shape&& shape, DTy
     if (traced == 0 && node.requires_grad) mine.cut = node.sequence;
     evaluate(&node);
   }
+  if (mine.watched) [[unlikely]] watch(mine, node, requires_grad);
   if (anomaly_mode()) [[unlikely]] check_recorded(node);
   return Tensor(std::move(made));
 }
@@ -182,7 +283,8 @@ Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shap
 }
 
 Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
-  const Node& from = *resolve(x.node());
+  Node& from = *resolve(x.node());
+  if (from.recorder != recorder.number && !from.evaluated) [[unlikely]] evaluate_recorded_elsewhere(from);
   if (from.evaluated && !(from.requires_grad && recorder.gradients) && !Tracing::active()) {
     Value value;
     if (static_cast<const ViewOp&>(*op).view(from.shape, from.value, shape, value)) {
@@ -255,7 +357,13 @@ bool Op::same_as(const Op& other) const {
 
 bool grad_enabled() noexcept { return detail::recorder.gradients; }
 
-GradMode::GradMode(bool enabled) noexcept : before_(detail::recorder.gradients) { detail::recorder.gradients = enabled; }
-GradMode::~GradMode() { detail::recorder.gradients = before_; }
+GradMode::GradMode(bool enabled) noexcept : before_(detail::recorder.gradients), watched_before_(detail::recorder.watched) {
+  detail::recorder.gradients = enabled;
+  detail::recorder.watched = false;
+}
+GradMode::~GradMode() {
+  detail::recorder.gradients = before_;
+  detail::recorder.watched = watched_before_;
+}
 
 }  // namespace xgrad

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <bit>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -132,11 +134,53 @@ class ViewOp : public Op {
 
 namespace detail {
 
-/// What a leaf shares with the recordings that use it.
-struct Leaf : Counted {
-  Tensor gradient;
+/// What a leaf shares with the recordings that use it. Passes of several threads may add to its gradient.
+class Leaf : public Counted {
+ public:
   std::atomic<bool> owned{false};  ///< a module or an optimiser has it among its parameters
+
+  Tensor gradient() const {
+    const Lock lock(taken_);
+    return gradient_;
+  }
+  void set_gradient(Tensor gradient) {
+    const Lock lock(taken_);
+    std::swap(gradient_, gradient);  // what was there dies behind the lock
+  }
+  /// Takes the gradient out, to add to it.
+  Tensor take_gradient() {
+    const Lock lock(taken_);
+    return std::move(gradient_);
+  }
+  /// Puts a sum back, together with what another thread has put there meanwhile.
+  void put_gradient(Tensor gradient);
   static void dispose(Leaf* leaf) { delete leaf; }
+
+ private:
+  /// Held for a few instructions.
+  struct Lock {
+    explicit Lock(std::atomic_flag& taken) noexcept : taken(taken) {
+      while (taken.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+    }
+    ~Lock() { taken.clear(std::memory_order_release); }
+    std::atomic_flag& taken;
+  };
+  Tensor gradient_;
+  mutable std::atomic_flag taken_;
+};
+
+/// A bool that one thread may set as others look: what was written before it was set is seen by who sees it set.
+class Flag {
+ public:
+  Flag(bool value = false) noexcept : value_(value) {}
+  operator bool() const noexcept { return value_.load(std::memory_order_acquire); }
+  Flag& operator=(bool value) noexcept {
+    value_.store(value, std::memory_order_release);
+    return *this;
+  }
+
+ private:
+  std::atomic<bool> value_;
 };
 
 /// The inputs of a node; up to three lie in the node itself.
@@ -161,8 +205,9 @@ class Inputs {
 struct Node final : NodeHead {
   std::shared_ptr<const Op> op;  ///< none for a leaf
   Inputs inputs;
-  bool evaluated = false;
+  Flag evaluated = false;
   bool released = false;         ///< a backward has freed what led here
+  std::uint16_t recorder = 0;    ///< number of the thread that recorded it, whose lock computing it takes; 0 of a leaf
   std::uint32_t slot = 0;        ///< place in the replay under way, from 1
   std::uint32_t place = 0;       ///< place in the evaluation under way, from 1
   union {
@@ -236,6 +281,31 @@ std::shared_ptr<const Op> interned(Parameters&&... parameters) {
   return ops.emplace(hash, std::make_shared<const O>(std::move(op)))->second;
 }
 
+/// Held while values of what the calling thread, or another, recorded are computed; by one thread at a time, which may take it again.
+std::recursive_mutex& recorder_lock(std::uint16_t recorder);
+/// While it lives, what this thread records is watched, but for what a GradMode within sets apart: for functions that are called twice.
+class RecordingWatch {
+ public:
+  RecordingWatch() noexcept;
+  ~RecordingWatch();
+  RecordingWatch(const RecordingWatch&) = delete;
+  RecordingWatch& operator=(const RecordingWatch&) = delete;
+  static bool active() noexcept;
+  /// Takes note of a number given to an op.
+  static void note_number(double number) noexcept;
+  /// A hash of the ops recorded, views aside, with their shapes and the numbers that they take.
+  std::uint64_t structure() const noexcept;
+  /// Whether something that requires gradients was used while nothing was tracked.
+  bool lost_gradients() const noexcept;
+
+ private:
+  bool before_, lost_before_;
+  std::uint64_t structure_before_;
+};
+
+/// The number of the calling thread; 0 if it has recorded nothing.
+std::uint16_t this_recorder() noexcept;
+
 /// Sorts by sequence number. Those of one recording are close together, which makes that linear in their count.
 void sort_by_sequence(std::vector<Node*>& nodes);
 
@@ -280,7 +350,7 @@ class GradMode {
   GradMode& operator=(const GradMode&) = delete;
 
  private:
-  bool before_;
+  bool before_, watched_before_;
 };
 
 /// While it lives, nothing is tracked for gradients in this thread.

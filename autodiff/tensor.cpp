@@ -176,7 +176,7 @@ Tensor& Tensor::set_requires_grad(bool requires_grad) {
 
 Tensor Tensor::grad() const {
   detail::check_defined("grad", *this);
-  return node()->leaf ? node()->leaf->gradient : Tensor();
+  return node()->leaf ? node()->leaf->gradient() : Tensor();
 }
 
 void Tensor::set_grad(Tensor gradient) {
@@ -187,13 +187,13 @@ void Tensor::set_grad(Tensor gradient) {
   if (gradient.defined() && gradient.shape() != node_->shape)
     throw detail::located<std::invalid_argument>("set_grad: a gradient of shape " + to_string(gradient.shape()) + " for a leaf of shape " +
                                 to_string(node_->shape));
-  node()->leaf->gradient = gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor();
+  node()->leaf->set_gradient(gradient.defined() ? gradient.to(node_->dtype).detach() : Tensor());
 }
 
 void Tensor::zero_grad() {
   detail::check_defined("zero_grad", *this);
   detail::Capturing::refuse("zero_grad");
-  if (node()->leaf) node()->leaf->gradient = {};
+  if (node()->leaf) node()->leaf->set_gradient({});
 }
 
 void Tensor::assign(const Tensor& value) { detail::assign_value("assign", *this, value, true); }

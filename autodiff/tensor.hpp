@@ -117,7 +117,8 @@ class Tensor {
   std::size_t dim() const { return shape().size(); }
   std::int64_t size() const { return size_of(head("size").shape); }
   DType dtype() const { return head("dtype").dtype; }
-  /// A leaf was made from values, or detached; other tensors are results of ops.
+  /// Whether this is a leaf: a tensor that no gradient passes through to others. It was made from values, detached, or computed while
+  /// nothing it depends on was tracked, as in PyTorch; only the results of ops on tensors that require gradients are none.
   bool is_leaf() const;
 
   /// The values, computed if they are not yet, as a row-major xtensor array without a copy.
@@ -150,7 +151,7 @@ class Tensor {
   const Tensor& evaluate() const;
 
   bool requires_grad() const { return head("requires_grad").requires_grad; }
-  /// Makes a leaf gather gradients, or stop. Throws std::logic_error for the result of an op or for an undefined
+  /// Makes a leaf gather gradients, or stop. Throws std::logic_error for the tracked result of an op or for an undefined
   /// tensor, std::invalid_argument for int64 and bool.
   Tensor& set_requires_grad(bool requires_grad = true);
   /// The gradient that `backward` has accumulated in this leaf; undefined when there is none.

@@ -118,9 +118,10 @@ Tensor hessian(const UnaryFunction& f, const Tensor& x);
 Tensor hvp(const UnaryFunction& f, const Tensor& x, const Tensor& v);
 
 /// f(inputs), of which nothing is kept for the backward pass but the inputs: it is computed again there. For functions whose
-/// intermediate values take more memory than they are worth. `f` is kept and called again during the backward pass, so what it
-/// captures must still be there and unchanged then: capture a loop variable by value. Throws std::invalid_argument if `f` depends on
-/// tensors that require gradients and are not among the inputs: at the call if no input requires gradients, else in the backward pass.
+/// intermediate values take more memory than they are worth. `f` is therefore called once more, during the backward pass, when what it
+/// captures by reference, a loop's variable for one, may have changed: capture by value. Throws std::invalid_argument if `f` depends on
+/// tensors that require gradients and are not among the inputs; the backward pass throws std::logic_error if `f` then records other ops,
+/// shapes or numbers than the first time. Random numbers that it draws itself are drawn anew and are not noticed.
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs);
 
 /// Cotangents of the inputs (undefined for those that get none) from that of the output, the inputs and the output.

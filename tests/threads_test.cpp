@@ -1,7 +1,9 @@
 // Recordings in several threads are independent, and share leaves and constants that none of them assigns to.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <autodiff/autodiff.hpp>
+#include <stdexcept>
 #include <string>
 #include <tests/support/values.hpp>
 #include <thread>
@@ -126,6 +128,67 @@ TEST(Threads, TensorsMoveBetweenThreads) {
   EXPECT_EQ(values(x.grad()), Values(10, 0));
   std::optional<Tensor> last = Tensor(1.0) + 1;
   std::thread([&] { last.reset(); }).join();
+}
+
+/// Calls f(i) in `count` threads, which begin together.
+template <class F>
+void in_threads(int count, const F& f) {
+  std::atomic<int> ready{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      ++ready;
+      while (ready < count) std::this_thread::yield();
+      f(i);
+    });
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Threads, ATensorNotComputedYetIsComputedOnceForAllThatReadIt) {
+  for (int round = 0; round < 100; ++round) {
+    const Tensor shared = (exp(numbered({4, 8}) * 0.1) * 2).detach(), row = shared.slice(1), other = shared * 3;
+    const double expected = 2 * values(sum(exp(numbered({4, 8}) * 0.1) * 2))[0];
+    std::vector<double> sums(6);
+    std::vector<const void*> data(6);
+    in_threads(6, [&](int i) {
+      if (i % 3 == 2) values(other);
+      if (i % 3 == 1) values(row);
+      sums[static_cast<std::size_t>(i)] = sum(shared * 2).item();
+      data[static_cast<std::size_t>(i)] = shared.data<double>();
+    });
+    for (std::size_t i = 0; i < 6; ++i) {
+      ASSERT_NEAR(sums[i], expected, 1e-10) << round;
+      ASSERT_EQ(data[i], data[0]) << round;
+    }
+  }
+}
+
+TEST(Threads, BackwardInSeveralThreadsAddsToSharedParameters) {
+  const std::vector<Tensor> parameters{Generator(3).normal({6, 5}, 0, 1, DType::float64).set_requires_grad(), zeros({5}, DType::float64).set_requires_grad()};
+  const Tensor x = Generator(4).normal({64, 6}, 0, 1, DType::float64);
+  const auto loss = [&](const Tensor& batch) { return sum(square(tanh(matmul(batch, parameters[0]) + parameters[1]))); };
+  const std::vector<Tensor> expected = grad({loss(x)}, parameters);
+  for (int round = 0; round < 200; ++round) {
+    for (Tensor parameter : parameters) parameter.zero_grad();
+    in_threads(4, [&](int i) { loss(x.slice(xt::range(16 * i, 16 * (i + 1)))).backward(); });
+    for (std::size_t k = 0; k < parameters.size(); ++k)
+      ASSERT_LT(max(abs(parameters[k].grad() - expected[k])).item(), 1e-12) << "round " << round;
+  }
+}
+
+TEST(Threads, AnErrorInABackwardLeavesGradientsAsTheyWere) {
+  Tensor x = numbered({3}).set_requires_grad();
+  sum(x).backward();
+  const Tensor y = with_hook(x * 2, [](const Tensor&) -> Tensor { throw std::runtime_error("no"); });
+  EXPECT_THROW(sum(y).backward(), std::runtime_error);
+  EXPECT_EQ(values(x.grad()), Values(3, 1));
+}
+
+TEST(Threads, TensorsOutliveTheThreadThatRecordedThem) {
+  Tensor pending;
+  std::thread([&] { pending = exp(numbered({3}) * 0) * 2; }).join();
+  std::thread([&] { EXPECT_EQ(values(pending + 1), Values(3, 3)); }).join();
+  EXPECT_EQ(values(pending), Values(3, 2));
 }
 
 // ---- recording ----

@@ -197,10 +197,26 @@ TEST(Checkpoint, KeepsNoneOfTheIntermediates) {
   EXPECT_LT(small, whole / 2);
 }
 
+TEST(Checkpoint, RefusesToBeCalledAgainAsAnotherFunction) {
+  const Tensor x = Tensor{1.0, 2.0}.set_requires_grad();
+  double factor = 1;
+  const Tensor y = checkpoint([&](const std::vector<Tensor>& in) { return in[0] * factor; }, {x});
+  factor = 2;
+  EXPECT_THROW(sum(y).backward(), std::logic_error);
+  bool once = true;
+  const Tensor z = checkpoint([&](const std::vector<Tensor>& in) { return std::exchange(once, false) ? exp(in[0]) : sin(in[0]); }, {x});
+  EXPECT_THROW(sum(z).backward(), std::logic_error);
+  const Tensor w = checkpoint([](const std::vector<Tensor>& in) { return jit([](const Tensor& t) { return t.slice(0) * sum(t) * 0.5; })(in[0] * 2.0); }, {x});
+  w.backward();
+  EXPECT_EQ(values(x.grad()), (Values{8, 2}));
+}
+
 TEST(Checkpoint, RefusesWhatItWouldMiss) {
   Tensor w = Tensor(2.0).set_requires_grad(), x = Tensor(3.0).set_requires_grad();
-  const Tensor y = checkpoint([&](const std::vector<Tensor>& in) { return in[0] * w; }, {x});
-  EXPECT_TRUE(throws<std::invalid_argument>([&] { y.backward(); }, {"checkpoint", "not among its inputs"}));
+  const auto by_w = [&](const std::vector<Tensor>& in) { return in[0] * w; };
+  EXPECT_TRUE(throws<std::invalid_argument>([&] { checkpoint(by_w, {x}); }, {"checkpoint", "not among its inputs"}));
+  checkpoint([&](const std::vector<Tensor>& in) { return in[0] * no_grad([&] { return w * 1.0; }); }, {x}).backward();
+  EXPECT_EQ(x.grad().item(), 2);
 }
 
 TEST(Checkpoint, OfConstantsRefusesWhatItWouldMissAtTheCall) {

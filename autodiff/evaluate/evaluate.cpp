@@ -35,6 +35,14 @@ Workspace& shared_workspace() {
   return workspace;
 }
 
+/// The lock of a thread; that of the calling one is looked up once.
+std::recursive_mutex& lock_of(std::uint16_t recorder) {
+  thread_local std::recursive_mutex* mine = nullptr;
+  if (recorder != this_recorder()) return recorder_lock(recorder);
+  if (!mine) mine = &recorder_lock(recorder);
+  return *mine;
+}
+
 }  // namespace
 
 void forget(Node& node) {
@@ -101,11 +109,11 @@ bool Capturing::note_check(const Tensor& x, std::function<bool(const Tensor&)> c
   return result;
 }
 
-void evaluate(std::span<Node* const> roots) { evaluate(roots, nullptr); }
+namespace {
 
-void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer) {
-  if (std::all_of(roots.begin(), roots.end(), [](const Node* root) { return root->evaluated; }) && !observer) return;
-  Tracing::note_read();
+/// Computes what one thread recorded, under its lock.
+void compute(std::span<Node* const> roots, const EvaluationObserver* observer, std::uint16_t recorder) {
+  const std::lock_guard lock(lock_of(recorder));
   Workspace& shared = shared_workspace();
   const auto own = shared.busy ? std::make_unique<Workspace>() : nullptr;  // for an op that evaluates tensors while it is evaluated
   Workspace& work = own ? *own : shared;
@@ -130,12 +138,33 @@ void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer) 
   for (std::size_t r = 0; r < work.results.size(); ++r) {
     Node& node = *capture.nodes[graph->results()[r]];
     node.value = std::move(work.results[r]);
-    node.evaluated = true;
   }
   work.results.clear();
-  // In order: letting go of what led to one may destroy those before it.
-  for (Node* node : capture.nodes)
-    if (node->evaluated && forgets(*node)) forget(*node);
+  // In order: letting go of what led to one may destroy those before it. A node counts as computed once it is as it stays.
+  for (const std::uint32_t result : graph->results()) {
+    Node& node = *capture.nodes[result];
+    if (forgets(node)) forget(node);
+    node.evaluated = true;
+  }
+}
+
+}  // namespace
+
+void evaluate(std::span<Node* const> roots) { evaluate(roots, nullptr); }
+
+void evaluate(std::span<Node* const> roots, const EvaluationObserver* observer) {
+  if (std::all_of(roots.begin(), roots.end(), [](const Node* root) -> bool { return root->evaluated; }) && !observer) return;
+  Tracing::note_read();
+  const std::uint16_t mine = this_recorder();
+  for (Node* root : roots)
+    if (root->recorder != mine && !root->evaluated) [[unlikely]] evaluate_recorded_elsewhere(*root);
+  if (mine == 0) return;  // a thread that has recorded nothing has nothing of its own to compute
+  compute(roots, observer, mine);
+}
+
+void evaluate_recorded_elsewhere(Node& node) {
+  Node* const root = &node;
+  compute({&root, 1}, nullptr, node.recorder);
 }
 
 Value contiguous_value(Node& node) {

@@ -101,6 +101,9 @@ bool check_values(const Tensor& x, F check) {
 void evaluate(std::span<Node* const> roots);
 inline void evaluate(Node* root) { evaluate(std::span<Node* const>(&root, 1)); }
 
+/// Computes a node that another thread recorded. From then on threads may look at it without a lock.
+void evaluate_recorded_elsewhere(Node& node);
+
 /// The value of a computed node, row-major without gaps. Memory of it is kept as long as the node; several threads may
 /// ask at once.
 Value contiguous_value(Node& node);

@@ -21,6 +21,7 @@ bool is_number(const Operand& operand, double value) { return operand.is_number(
 
 Tensor Operand::to(DType dtype) const {
   if (tensor_) return tensor_->to(dtype);
+  RecordingWatch::note_number(value_);
   return dispatch(dtype, [&](auto type) {
     using T = decltype(type);
     const T value = [&] {

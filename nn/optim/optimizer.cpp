@@ -121,9 +121,10 @@ void Optimizer::step() {
   stepping.chosen.clear(), stepping.inputs.clear();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Node& parameter = *parameters_[i].node();
-    if (!parameter.requires_grad || !parameter.leaf || !parameter.leaf->gradient.defined()) continue;
+    const Tensor gradient = parameter.requires_grad && parameter.leaf ? parameter.leaf->gradient() : Tensor();
+    if (!gradient.defined()) continue;
     stepping.chosen.push_back(i);
-    stepping.inputs.push_back(resolve(parameter.leaf->gradient.node()));
+    stepping.inputs.push_back(resolve(gradient.node()));
   }
   if (stepping.chosen.empty()) return;
   gather(stepping);
