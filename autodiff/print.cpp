@@ -1,9 +1,11 @@
 #define XGRAD_WITH_XT_PRINT
+#include <algorithm>
 #include <autodiff/tensor.hpp>
 #include <cmath>
 #include <limits>
 #include <ostream>
 #include <sstream>
+#include <string>
 
 namespace xgrad {
 namespace {
@@ -31,9 +33,16 @@ std::string values(const Tensor& tensor) {
         if (std::isnan(value)) value = std::numeric_limits<T>::quiet_NaN();
       if (shown.dimension() > 0) stream << shown;
       else stream << shown();
-    } else if (array.dimension() > 0) stream << array;
-    else if constexpr (std::is_same_v<T, bool>) stream << (array() ? "true" : "false");
-    else stream << array();
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (array.dimension() > 0) stream << array;
+      else stream << (array() ? "true" : "false");
+    } else if (array.dimension() == 0) stream << array();
+    else {
+      // As text, for xtensor measures the width of whole numbers by their absolute values, which the smallest one has not.
+      xt::xarray<std::string> shown = xt::xarray<std::string>::from_shape(array.shape());
+      std::transform(array.begin(), array.end(), shown.begin(), [](T value) { return std::to_string(value); });
+      stream << shown;
+    }
   });
   std::string text = stream.str();
   while (!text.empty() && text.back() == '\n') text.pop_back();
