@@ -1,10 +1,14 @@
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/check_values.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <cmath>
+#include <iomanip>
 #include <limits>
 #include <nn/losses.hpp>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
 
@@ -31,6 +35,24 @@ Tensor numbers(std::string_view name, const Tensor& input, const Tensor& target)
     throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": input and target differ in shape: " + to_string(input.shape()) + " and " +
                                 to_string(target.shape()) + "; reshape one of them");
   return is_floating(target.dtype()) ? target : target.to(input.dtype());
+}
+
+/// The input, each element of which is checked to lie in [0, 1].
+Tensor probabilities(std::string_view name, const Tensor& input) {
+  return xgrad::detail::check_values(name, input, [name, shape = input.shape()](const xgrad::detail::Array& array) {
+    dispatch_floating(array.dtype, [&]<class T>(T) {
+      const xgrad::detail::Contiguous<T> values(array);
+      for (std::int64_t i = 0; i < array.size; ++i)
+        if (const T value = values.data()[i]; !(value >= 0 && value <= 1)) {
+          std::ostringstream text;
+          text << std::setprecision(std::numeric_limits<T>::max_digits10) << std::abs(value);
+          throw xgrad::detail::located<std::domain_error>(std::string(name) + ": the input of shape " + to_string(shape) + " has " +
+                                  (value < 0 ? "-" : "") + text.str() + " (element " + std::to_string(i) +
+                                  "), no probability; use binary_cross_entropy_with_logits for logits");
+        }
+    });
+    return true;
+  }).values;
 }
 
 /// A weight of each element, or undefined.
@@ -67,7 +89,7 @@ std::int64_t class_axis(std::string_view name, const Tensor& input) {
 
 ClassTargets class_targets(std::string_view name, const Tensor& input, const Tensor& target,
                            const std::optional<std::int64_t>& ignore_index) {
-  ClassTargets targets{class_axis(name, input), 0, target, {}};
+  ClassTargets targets{class_axis(name, input), 0, {}, {}};
   targets.classes = input.shape(targets.axis);
   Shape expected;
   for (std::size_t i = 0; i < input.dim(); ++i)
@@ -76,11 +98,12 @@ ClassTargets class_targets(std::string_view name, const Tensor& input, const Ten
     throw xgrad::detail::located<std::invalid_argument>(std::string(name) + ": class indices of shape " + to_string(target.shape()) +
                                 " for an input of shape " + to_string(input.shape()) + "; expected shape " +
                                 to_string(expected));
-  const bool all_count = xgrad::detail::check_values(
-      target, [name, ignore_index, classes = targets.classes, shape = input.shape()](const Tensor& target) {
-        const std::int64_t* indices = target.data<std::int64_t>();
+  const auto [checked, all_count] = xgrad::detail::check_values(
+      name, target, [name, ignore_index, classes = targets.classes, shape = input.shape()](const xgrad::detail::Array& array) {
+        const xgrad::detail::Contiguous<std::int64_t> values(array);
+        const std::int64_t* const indices = values.data();
         bool all_count = true;
-        for (std::int64_t i = 0; i < target.size(); ++i) {
+        for (std::int64_t i = 0; i < array.size; ++i) {
           if (ignore_index && indices[i] == *ignore_index) all_count = false;
           else if (indices[i] < 0 || indices[i] >= classes)
             throw xgrad::detail::located<std::out_of_range>(std::string(name) + ": target " + std::to_string(indices[i]) + " (element " + std::to_string(i) +
@@ -88,9 +111,10 @@ ClassTargets class_targets(std::string_view name, const Tensor& input, const Ten
         }
         return all_count;
       });
-  if (!all_count) {
-    targets.counts = target != *ignore_index;
-    targets.index = where(targets.counts, target, 0);
+  targets.index = checked;
+  if (ignore_index && !all_count) {
+    targets.counts = checked != *ignore_index;
+    targets.index = where(targets.counts, checked, 0);
   }
   return targets;
 }
@@ -203,15 +227,8 @@ Tensor binary_cross_entropy(const Located& input, const Located& target, const B
   constexpr std::string_view name = "binary_cross_entropy";
   const Tensor t = numbers(name, input, target);
   const Tensor weight = element_weight(name, "weight", input, options.weight);
-  dispatch_floating(input.dtype(), [&](auto type) {
-    const auto* values = input.data<decltype(type)>();
-    for (std::int64_t i = 0; i < input.size(); ++i)
-      if (!(values[i] >= 0 && values[i] <= 1))
-        throw xgrad::detail::located<std::domain_error>(std::string(name) + ": the input of shape " + to_string(input.shape()) + " has " +
-                                std::to_string(values[i]) + " (element " + std::to_string(i) +
-                                "), no probability; use binary_cross_entropy_with_logits for logits");
-  });
-  const Tensor losses = -(t * maximum(log(input), -100) + (1 - t) * maximum(log1p(-input), -100));
+  const Tensor p = probabilities(name, input);
+  const Tensor losses = -(t * maximum(log(p), -100) + (1 - t) * maximum(log1p(-p), -100));
   return reduce(weight.defined() ? weight * losses : losses, options.reduction);
 }
 

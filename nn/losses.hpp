@@ -40,8 +40,8 @@ struct NLLLossOptions {
 };
 /// The negative log likelihood -weight[t] · input[t] of log probabilities `input`, shape (N, C), (C,) or (N, C, …), for
 /// the class indices t of `target` (int64), shape (N,), () or (N, …). The mean is weighted: Σ loss / Σ weight[t].
-/// Evaluates the targets. Throws std::out_of_range for a target that is no class, std::invalid_argument also for
-/// targets that are not int64, weights of another shape, and an input without class axis.
+/// Evaluates the targets; a function that is captured checks them in each run. Throws std::out_of_range for a target that is no class,
+/// std::invalid_argument also for targets that are not int64, weights of another shape, and an input without class axis.
 Tensor nll_loss(const Located& input, const Located& target, const NLLLossOptions& options = {});
 
 /// Options of `cross_entropy`.
@@ -66,7 +66,8 @@ struct BinaryCrossEntropyOptions {
 };
 /// -weight · (t · ln p + (1 - t) · ln(1 - p)) for probabilities p = `input` and targets of the same shape, logarithms
 /// no less than -100, where their gradient is 0; prefer `binary_cross_entropy_with_logits`, which does not saturate.
-/// Evaluates the input. Throws std::domain_error unless it lies in [0, 1].
+/// Evaluates the input. Throws std::domain_error, as PyTorch does, unless all of it lies in [0, 1], which NaN does not; a function that
+/// is captured (jit, TrainStep) checks that in each run.
 Tensor binary_cross_entropy(const Located& input, const Located& target, const BinaryCrossEntropyOptions& options = {});
 
 /// Options of `binary_cross_entropy_with_logits`.

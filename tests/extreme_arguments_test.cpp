@@ -137,7 +137,7 @@ TEST(ExtremeArguments, OfIndicesAndSlices) {
       {"slice", [=](std::int64_t n) { return empty.slice(xt::range(n, highest, n)); }},
       {"slice", [=](std::int64_t n) { return x.at(n).set(1); }},
       {"slice", [=](std::int64_t n) { return x.at(xt::range(n, 2, n)).add(1); }},
-      {"take", [=](std::int64_t n) { return x.at(Tensor{n}).set(1); }},
+      {"at", [=](std::int64_t n) { return x.at(Tensor{n}).set(1); }},
       {"index_add", [=](std::int64_t n) { return x.at(Tensor{n}).add(1); }},
       {"take", [=](std::int64_t n) { return take(x, Tensor{n}); }},
       {"take", [=](std::int64_t n) { return take(x, Tensor{0}, n); }},

@@ -1,4 +1,7 @@
 // Functions that are captured: values, what is looked up anew in each call, what is refused, and what is left as it was.
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <thread>
 #include <nn/nn.hpp>
 
@@ -155,8 +158,9 @@ TEST(Jit, RefusesWhatWouldBeDoneOnce) {
   };
   refused([](const Tensor& t) { return t * t.array<float>()(0); }, "reads a value");
   refused([](const Tensor& t) { return sum(t).item() > 0 ? t : -t; }, "reads a value");
-  refused([](const Tensor& t) { return nonzero(t); }, "reads a value");
-  refused([](const Tensor& t) { return take(t, argmax(t, 0, true)); }, "reads a value");
+  refused([](const Tensor& t) { return nonzero(t); }, "nonzero: the shape");
+  refused([](const Tensor& t) { return masked_select(t, t > 1); }, "masked_select: the shape");
+  refused([](const Tensor& t) { return t.at(t > 1).set(Tensor(xt::xarray<float>{3})); }, "at: the shape");
   refused([&](const Tensor& t) { return t + generator.normal({2}); }, "random");
   refused([&](const Tensor& t) { leaf.assign(t); return t; }, "assign");
   refused([&](const Tensor& t) { sum(t * parameter).backward(); return t; }, "backward");
@@ -192,6 +196,85 @@ TEST(Jit, ReportsWhatOpsFindWrongWhenTheyRun) {
   EXPECT_TRUE(near(inverse(regular), eye(2) * 0.5, 0, 0));
   EXPECT_TRUE(throws<std::domain_error>([&] { inverse(singular); }, {"inv"}));
   EXPECT_TRUE(near(inverse(regular), eye(2) * 0.5, 0, 0));
+}
+
+/// f of each argument is what it is without jit, and so are its derivatives of x; what it refuses it refuses in each call.
+template <class E>
+void checks_computed_values(const std::function<Tensor(const Tensor&)>& f, const std::vector<Tensor>& good, const std::vector<Tensor>& bad,
+                            std::initializer_list<std::string> texts) {
+  int calls = 0;
+  const auto compiled = jit(
+      [&](const Tensor& x) {
+        ++calls;
+        return f(x);
+      },
+      {.verify = false});
+  SCOPED_TRACE(*texts.begin());
+  for (int round = 0; round < 2; ++round)
+    for (std::size_t i = 0; i < good.size(); ++i) {
+      EXPECT_TRUE(near(compiled(good[i]), f(good[i]), 1e-6, 1e-6));
+      const Tensor& wrong = bad[i % bad.size()];
+      EXPECT_TRUE(throws<E>([&] { f(wrong); }, texts));
+      EXPECT_TRUE(throws<E>([&] { compiled(wrong); }, texts));
+    }
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Jit, ChecksValuesThatItComputesInEachCall) {
+  const Tensor table = row({10, 20, 30});
+  const auto whole = [](const Tensor& x) { return x.to(DType::int64); };
+  const std::vector<Tensor> good{row({0, 1}), row({2, 0}), row({1, 1})}, bad{row({0, 3}), row({7, 3})};
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return take(table, whole(x)); }, good, bad, {"take", "(3,)"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return take_along_axis(table, whole(x), 0); }, good, bad, {"take_along_axis"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return index_add(table, whole(x), x, 0); }, good, bad, {"index_add"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return scatter_add(x, whole(x) - 1, x, 0); }, good, bad, {"scatter_add"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return one_hot(whole(x), 3); }, good, bad, {"one_hot", "3 classes"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return table.at(whole(x)).set(x); }, good, bad, {"at", "(3,)"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return table.at(whole(x)).add(x); }, good, bad, {"3"});
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return power(2, whole(x)); }, good, {row({0, -1})}, {"power", "-1"});
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return remainder(7, whole(x) + 1); }, good, {row({0, -1})}, {"remainder"});
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return fmod(7, whole(x) + 1); }, good, {row({0, -1})}, {"fmod"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return nn::cross_entropy(outer(x, table), whole(x)); }, good, bad, {"cross_entropy", "element"});
+  checks_computed_values<std::out_of_range>([&](const Tensor& x) { return nn::nll_loss(outer(x, table), whole(x) - 102 * (x == 2)); }, good, bad, {"nll_loss"});
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return nn::binary_cross_entropy(0.5 * x, 1 - 0.5 * x); }, good, {row({0, 3}), row({0, NAN})},
+                                            {"binary_cross_entropy", "(2,)", "element 1", "with_logits"});
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Tensor a = xt::xarray<double>{{2, 1}, {1, 3}}, b = xt::xarray<double>{1, 2};
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return expm(x * a); }, {0.5, 1.0}, {infinity, -infinity}, {"expm"});
+  checks_computed_values<std::domain_error>([&](const Tensor& x) { return lstsq(x * a, b); }, {0.5, 1.0}, {0.0, infinity}, {"lstsq"});
+}
+
+TEST(Jit, WhatIsIgnoredMayBeComputed) {
+  const Tensor x = xt::xarray<double>{{1, 2, 4}, {3, 0, 1}};
+  const auto loss = [&](const Tensor& y) { return nn::cross_entropy(x, where(y > 5, -100, y)); };
+  const auto f = jit(loss);
+  for (const Tensor& y : {Tensor{0, 2}, Tensor{0, 6}, Tensor{9, 1}}) EXPECT_TRUE(near(f(y), loss(y), 1e-15, 1e-15));
+}
+
+TEST(Jit, ACheckIsMadeThoughNoResultDependsOnIt) {
+  const Tensor table = row({10, 20, 30}), good = row({2, 1}), bad = row({2, 5});
+  const auto f = jit([&](const Tensor& x) {
+    take(table, x.to(DType::int64));
+    return 2 * x;
+  });
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(near(f(good), row({4, 2}), 0, 0));
+    EXPECT_TRUE(throws<std::out_of_range>([&] { f(bad); }, {"take", "5"}));
+  }
+}
+
+TEST(Jit, DifferentiatesThroughWhatItChecks) {
+  const auto loss = [](const Tensor& x) { return nn::binary_cross_entropy(sigmoid(x), Tensor(xt::xarray<double>{0, 1, 0.25})); };
+  const Tensor x = xt::xarray<double>{0.5, -1, 2}, other = xt::xarray<double>{1, 2, 3};
+  const auto gradient = jit(grad(loss), {.verify = true});
+  const auto hessian_of = jit([&](const Tensor& t) { return hessian(loss, t); });
+  const auto batch = jit(vectorize([&](const Tensor& t) { return take(x, argmax(t, 0)) * t; }));
+  for (const Tensor& at : {x, other}) {
+    EXPECT_TRUE(near(gradient(at), grad(loss)(at), 1e-14, 1e-14));
+    EXPECT_TRUE(near(hessian_of(at), hessian(loss, at), 1e-14, 1e-14));
+    const Tensor rows = stack({at, flip(at)});
+    EXPECT_TRUE(near(batch(rows), stack({take(x, argmax(at, 0)) * at, take(x, argmax(flip(at), 0)) * flip(at)}), 0, 0));
+  }
 }
 
 TEST(Jit, TakesStridedAndPendingArguments) {

@@ -164,6 +164,38 @@ TEST(TrainStep, AStepThatThrowsChangesNothing) {
   for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(near(with_failure[i], without[i], 0, 0));
 }
 
+TEST(TrainStep, AValueRefusedInOneStepChangesNothing) {
+  // All later steps, and so the states that they go by, are what they are without the step that throws.
+  const auto trained = [](const auto& loss, const Tensor& x, const Tensor& y, const Tensor& wrong, int failing) {
+    manual_seed(5);
+    nn::Linear layer(3, 3);
+    nn::Adam optimizer(layer.parameters(), {.learning_rate = 0.05});
+    nn::TrainStep step(optimizer, [&](const Tensor& a, const Tensor& b) { return loss(layer(a), b); });
+    for (int i = 0; i < 8; ++i) {
+      if (i == failing) {
+        EXPECT_THROW(step(x, wrong), std::exception);
+        EXPECT_THROW(step(wrong, y), std::exception);
+      }
+      step(x, y);
+    }
+    return layer.state_dict();
+  };
+  const auto same = [&](const auto& loss, const Tensor& x, const Tensor& y, const Tensor& wrong) {
+    const nn::StateDict expected = trained(loss, x, y, wrong, -1);
+    for (const int failing : {0, 1, 4}) {
+      const nn::StateDict state = trained(loss, x, y, wrong, failing);
+      ASSERT_EQ(state.size(), expected.size());
+      for (std::size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(near(state[i].second, expected[i].second, 0, 0)) << state[i].first << ", " << failing;
+    }
+  };
+  Generator generator(3);
+  const Tensor x = generator.normal({4, 3}), y = generator.uniform({4, 3});
+  const Tensor wrong = full({4, 3}, NAN);
+  same([](const Tensor& out, const Tensor& t) { return nn::binary_cross_entropy(sigmoid(out) + 0 * t, t); }, x, y, wrong);
+  same([](const Tensor& out, const Tensor& t) { return sum(expm(matmul(transpose(out), out)) * 0.001) + sum(inv(eye(4) + 0 * matmul(t, transpose(t)))); }, x, y, wrong);
+  same([](const Tensor& out, const Tensor& t) { return nn::cross_entropy(out, argmax(t, 1) + 5 * any(isnan(t + out.detach())).to(DType::int64)); }, x, y, wrong);
+}
+
 TEST(TrainStep, RefusesLossesThatCannotBeCaptured) {
   Tensor parameter = nn::parameter(ones({2}));
   nn::SGD optimizer({parameter}, {.learning_rate = 1});

@@ -70,6 +70,7 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
   const auto leaves = std::move(under_way->leaves);
   const auto constants = std::move(under_way->constants);
   const auto numbers = std::move(under_way->numbers);
+  const auto checking = std::move(under_way->checking);
   auto checks = std::move(under_way->checks);
   under_way.reset();
   for (const Tensor& result : results) {
@@ -94,8 +95,10 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
 
   for (const Tensor& number : numbers)
     if (!fixed.contains(number.node())) place(number.node());
+  std::vector<Node*> computed = roots;
+  for (const Tensor& tensor : checking) computed.push_back(tensor.node());
   Capture capture;
-  capture.collect(roots, true);
+  capture.collect(computed, true);
   if (!capture.nodes.empty()) {
     graph_ = std::make_shared<const CompiledGraph>(capture, CompiledGraph::Overwrites::at_the_end);
     for (std::uint32_t r = 0; r < graph_->results().size(); ++r)
@@ -108,7 +111,7 @@ CapturedFunction::CapturedFunction(std::string_view name, std::span<Node* const>
       if (before.origin == result.origin && before.index == result.index) before.last = false;
     results_.push_back(result);
   }
-  for (ValueCheck& check : checks) checks_.push_back({place(resolve(check.of.node())), std::move(check.check), check.result});
+  for (NotedCheck& check : checks) checks_.push_back({place(resolve(check.of.node())), std::move(check.check), check.result});
 }
 
 std::uint64_t CapturedFunction::hash_of(std::span<Node* const> inputs) {
@@ -132,7 +135,9 @@ bool CapturedFunction::fits(std::span<Node* const> inputs) const {
     return constant.form.matches(value) && value.value.contiguous == constant.contiguous && known(value) == constant.known;
   };
   return std::all_of(constants_.begin(), constants_.end(), same) && std::all_of(checks_.begin(), checks_.end(), [&](const Check& check) {
-           return check.check(Tensor(Ref<Node>(at(check.place, inputs)))) == check.result;
+           Node* const node = at(check.place, inputs);
+           evaluate(node);
+           return check.check(node->array()) == check.result;
          });
 }
 

@@ -33,7 +33,7 @@ class CapturedFunction {
   /// A measure of the memory that it takes: values that its plan knows.
   std::size_t size() const;
 
-  /// Whether `run` may be given these inputs. Throws what ops that check values would.
+  /// Whether `run` may be given these inputs. Throws what ops that check the values of leaves would.
   bool fits(std::span<Node* const> inputs) const;
   /// The results, until the next call; they may be moved from. Throws what ops do, with all inputs as they were.
   std::span<Value> run(std::span<Node* const> inputs);
@@ -69,7 +69,7 @@ class CapturedFunction {
   };
   struct Check {
     Place place;
-    std::function<bool(const Tensor&)> check;
+    ValuesCheck check;
     bool result;
   };
   Node* at(const Place& place, std::span<Node* const> inputs) const {

@@ -79,6 +79,11 @@ void Capturing::refuse(std::string_view op) {
     throw std::logic_error(std::string(op) + ": not within a function that " + std::string(capturing->name_) +
                            " captures; it would be done once, rather than each time it runs");
 }
+void Capturing::refuse_shape(std::string_view op) {
+  if (capturing && capturing->strict_)
+    throw located<std::logic_error>(std::string(op) + ": the shape of the result depends on values, so not within a function that " + std::string(capturing->name_) +
+                                    " captures; use where() or masked_fill(), or call it before and pass the result as an argument");
+}
 void Capturing::note_leaf(Node* leaf) {
   if (!capturing) return;
   const auto is_it = [leaf](const LeafUse& use) { return use.value == leaf->current.get(); };
@@ -97,15 +102,14 @@ void Capturing::note_number(const Node* number) {
 void Capturing::note_constant(Node* leaf) {
   if (capturing) capturing->constants.emplace_back(Ref<Node>(leaf));
 }
-bool Capturing::note_check(const Tensor& x, std::function<bool(const Tensor&)> check) {
-  Capturing* const mine = capturing;
-  struct Restore {
-    ~Restore() { capturing = mine; }
-    Capturing* mine;
-  } restore{mine};
-  if (mine->strict_) capturing = nullptr;  // this is read on purpose
-  const bool result = check(x);
-  mine->checks.push_back({x, std::move(check), result});
+bool Capturing::strict() noexcept { return capturing != nullptr && capturing->strict_; }
+void Capturing::note_checking(const Tensor& x) {
+  if (capturing) capturing->checking.push_back(x);
+}
+bool Capturing::note_check(const Tensor& x, ValuesCheck check) {
+  for (Tracing* at = tracing; at; at = at->before_) at->read = true;  // on purpose, so this is no error
+  const bool result = check(resolve(x.node())->array());
+  capturing->checks.push_back({x, std::move(check), result});
   return result;
 }
 

@@ -17,10 +17,13 @@ namespace detail {
 /// rounds of a loop are, share a plan.
 constexpr std::size_t longest_planned = 1 << 14;
 
-/// What an op was recorded by: a function of the values of a tensor, which throws what is wrong with them.
-struct ValueCheck {
+/// Looks at values, of any strides: throws what is wrong with them, or says whether something holds that decides what is recorded.
+using ValuesCheck = std::function<bool(const Array& values)>;
+
+/// A check of a leaf's values that was made while a function was captured.
+struct NotedCheck {
   Tensor of;
-  std::function<bool(const Tensor&)> check;
+  ValuesCheck check;
   bool result = false;
 };
 
@@ -54,6 +57,8 @@ struct Capturing {
   static bool active() noexcept;
   /// Throws std::logic_error naming `op`, which changes something, where a function is being captured.
   static void refuse(std::string_view op);
+  /// The same for an op whose result's shape depends on values.
+  static void refuse_shape(std::string_view op);
   /// Takes note of an assignable leaf, whose value of later runs is that of then.
   static void note_leaf(Node* leaf);
   /// The leaf that a value is of, if one was noted; undefined otherwise.
@@ -62,7 +67,12 @@ struct Capturing {
   static void note_number(const Node* number);
   /// Takes note of a constant that the function makes.
   static void note_constant(Node* leaf);
-  static bool note_check(const Tensor& x, std::function<bool(const Tensor&)> check);
+  /// Makes a check of values that are known, and takes note of it for later runs.
+  static bool note_check(const Tensor& x, ValuesCheck check);
+  /// Whether reading values is an error now.
+  static bool strict() noexcept;
+  /// Takes note of a tensor that each run computes whether or not a result depends on it, since computing it checks something.
+  static void note_checking(const Tensor& x);
 
   /// `name` is that of who captures. It is an error to read a value if `strict`; else that is noted.
   Capturing(std::string_view name, bool strict) noexcept;
@@ -78,8 +88,8 @@ struct Capturing {
     Node* value;
   };
   std::vector<LeafUse> leaves;
-  std::vector<Tensor> constants, numbers;
-  std::vector<ValueCheck> checks;
+  std::vector<Tensor> constants, numbers, checking;
+  std::vector<NotedCheck> checks;
 
  private:
   friend struct Tracing;
@@ -88,14 +98,6 @@ struct Capturing {
   Capturing* before_;
   Tracing tracing_;
 };
-
-/// check(x), which looks at the values of x. It does so again whenever a function that is being captured is to run: with another
-/// result what was recorded is not what the function does.
-template <class F>
-bool check_values(const Tensor& x, F check) {
-  if (Capturing::active() && resolve(x.node())->evaluated) [[unlikely]] return Capturing::note_check(x, std::move(check));
-  return check(x);
-}
 
 /// Computes the values of nodes and of whatever they need that is not computed yet.
 void evaluate(std::span<Node* const> roots);

@@ -1,5 +1,7 @@
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/apply.hpp>
+#include <autodiff/ops/check_values.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
 #include <cstring>
 #include <stdexcept>
@@ -109,14 +111,14 @@ Tensor power(const Operand& a, const Operand& b) {
     if (is_number(b, -1)) return 1 / base;
   }
   if (dtype == DType::int64) {
-    check_values(b.to(dtype), [](const Tensor& exponent) {
-      const std::int64_t* values = exponent.data<std::int64_t>();
-      for (std::int64_t i = 0; i < exponent.size(); ++i)
-        if (values[i] < 0)
-          throw detail::located<std::domain_error>("power: an int64 tensor has no power " + std::to_string(values[i]) +
+    return binary<Power>(a, check_values("power", b.to(dtype), [](const Array& exponents) {
+      const Contiguous<std::int64_t> values(exponents);
+      for (std::int64_t i = 0; i < exponents.size; ++i)
+        if (values.data()[i] < 0)
+          throw detail::located<std::domain_error>("power: an int64 tensor has no power " + std::to_string(values.data()[i]) +
                                   "; convert it with to(DType::float64)");
       return true;
-    });
+    }).values);
   }
   return binary<Power>(a, b);
 }

@@ -2,6 +2,7 @@
 #include <autodiff/detail/batched.hpp>
 #include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/evaluate/kernels.hpp>
+#include <autodiff/ops/check_values.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -158,6 +159,18 @@ struct ScatterAdd final : Indexing {
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<ScatterAdd>(axis + 1); }
 };
 
+/// Input: indices of rank 1 along an axis. For each place along it, where the last index is that names it; -1 where none does.
+struct LastNaming final : GeneralOp {
+  std::string_view name() const override { return "at"; }
+  void evaluate(std::span<const Array> inputs, const Array& output) const override {
+    const Contiguous<std::int64_t> indices(inputs[0]);
+    auto* const last = output.as<std::int64_t>();
+    std::fill_n(last, output.size, -1);
+    for (std::int64_t i = 0; i < inputs[0].size; ++i) last[wrap(indices.data()[i], output.size)] = i;
+  }
+  Tensor vjp(std::size_t, const Tensor&, std::span<const Tensor>, const Tensor&) const override { return {}; }
+};
+
 Tensor take_checked(const Tensor& x, const Tensor& indices, const Shape& shape, std::size_t axis) {
   const Tensor inputs[] = {x, indices};
   return detail::record(detail::interned<Take>(axis), inputs, shape, x.dtype());
@@ -175,31 +188,32 @@ Tensor scatter_add_checked(const Tensor& x, const Tensor& indices, const Tensor&
   return detail::record(detail::interned<ScatterAdd>(axis), inputs, x.shape(), x.dtype());
 }
 
-/// Reads the indices, so that one out of range is refused at the call; where() says of what.
+/// The indices, of which one out of range is refused at the call; where() says of what.
 template <class F>
-void check_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const F& where) {
+Tensor checked_indices(std::string_view op, const Tensor& indices, std::int64_t low, std::int64_t high, const F& where) {
   if (indices.dtype() != DType::int64)
     throw detail::located<std::invalid_argument>(std::string(op) + ": indices of shape " + to_string(indices.shape()) + " are " +
                                 std::string(name_of(indices.dtype())) + ", not int64; convert them with to(DType::int64)");
-  if (indices.size() == 0) return;
-  detail::check_values(indices, [=](const Tensor& indices) {
-    const std::int64_t* values = indices.data<std::int64_t>();
-    for (std::int64_t i = 0; i < indices.size(); ++i)
+  if (indices.size() == 0) return indices;
+  return detail::check_values(op, indices, [=](const Array& array) {
+    const Contiguous<std::int64_t> indices(array);
+    const std::int64_t* const values = indices.data();
+    for (std::int64_t i = 0; i < array.size; ++i)
       if (values[i] < low || values[i] >= high)
         throw detail::located<std::out_of_range>(std::string(op) + ": index " + std::to_string(values[i]) + " is out of range for " + where());
     return true;
-  });
+  }).values;
 }
 
-/// The axis counted from the front, after a check of the indices against its extent.
-std::size_t check_axis(std::string_view op, const Tensor& x, const Tensor& indices, std::int64_t axis) {
+/// The axis counted from the front, and the indices after a check against its extent.
+std::pair<std::size_t, Tensor> checked_along(std::string_view op, const Tensor& x, const Tensor& indices, std::int64_t axis) {
   detail::check_defined(op, x);
   detail::check_defined(op, indices);
   const std::int64_t along = normalize_axis(op, axis, x.shape());
   const std::int64_t extent = x.shape(along);
-  check_indices(op, indices, -extent, extent,
-                [along, shape = x.shape()] { return "axis " + std::to_string(along) + " of shape " + to_string(shape); });
-  return static_cast<std::size_t>(along);
+  return {static_cast<std::size_t>(along), checked_indices(op, indices, -extent, extent, [along, shape = x.shape()] {
+            return "axis " + std::to_string(along) + " of shape " + to_string(shape);
+          })};
 }
 
 [[noreturn]] void refuse_shapes(std::string_view op, std::string_view first, const Shape& a, std::string_view second,
@@ -215,23 +229,31 @@ Tensor detail::take_along_axis_unchecked(const Tensor& x, const Tensor& indices,
 }
 
 Tensor detail::take_unchecked(const Tensor& x, const Tensor& indices) {
-  return reshape(take_checked(x, reshape(indices, {indices.size()}), {indices.size()}, 0), indices.shape());
+  Shape rows = x.shape(), shape = indices.shape();
+  rows[0] = indices.size();
+  for (std::size_t axis = 1; axis < rows.size(); ++axis) shape.push_back(rows[axis]);
+  return reshape(take_checked(x, reshape(indices, {indices.size()}), rows, 0), shape);
+}
+
+Tensor detail::last_naming(std::string_view op, const Tensor& x, const Tensor& indices) {
+  const Tensor checked = checked_along(op, x, indices, 0).second;
+  return record(shared_op<LastNaming>(), {&checked, 1}, {x.shape(0)}, DType::int64);
 }
 
 Tensor take(const Located& x, const Tensor& indices, std::int64_t axis) {
-  const std::size_t along = check_axis("take", x, indices, axis);
+  const auto [along, checked] = checked_along("take", x, indices, axis);
   Shape result(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(along));
   for (const std::int64_t extent : indices.shape()) result.push_back(extent);
   for (std::size_t i = along + 1; i < x.dim(); ++i) result.push_back(x.shape()[i]);
   check_shape("take", result);
   Shape shape = x.shape();
   shape[along] = indices.size();
-  const Tensor taken = take_checked(x, reshape(indices, {indices.size()}), shape, along);
+  const Tensor taken = take_checked(x, reshape(checked, {indices.size()}), shape, along);
   return reshape(taken, result);
 }
 
 Tensor take_along_axis(const Located& x, const Tensor& indices, std::int64_t axis) {
-  const std::size_t along = check_axis("take_along_axis", x, indices, axis);
+  const auto [along, checked] = checked_along("take_along_axis", x, indices, axis);
   if (indices.dim() != x.dim())
     refuse_shapes("take_along_axis", "x", x.shape(), "indices", indices.shape(), "differ in rank; use expand_dims");
   Shape from = x.shape(), to = indices.shape();
@@ -240,11 +262,11 @@ Tensor take_along_axis(const Located& x, const Tensor& indices, std::int64_t axi
   from = to = shape;
   from[along] = x.shape()[along];
   shape[along] = indices.shape()[along];
-  return take_along_axis_checked(broadcast_to(x, from), broadcast_to(indices, shape), along);
+  return take_along_axis_checked(broadcast_to(x, from), broadcast_to(checked, shape), along);
 }
 
 Tensor index_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis) {
-  const std::size_t along = check_axis("index_add", x, indices, axis);
+  const auto [along, checked] = checked_along("index_add", x, indices, axis);
   detail::check_defined("index_add", source);
   if (indices.dim() != 1)
     refuse_shapes("index_add", "indices", indices.shape(), "x", x.shape(), "do not go together; indices must have rank 1");
@@ -253,11 +275,11 @@ Tensor index_add(const Located& x, const Tensor& indices, const Located& source,
   if (source.shape() != expected)
     refuse_shapes("index_add", "a source", source.shape(), "x", x.shape(), "do not go together; it must be " + to_string(expected));
   const DType dtype = promote(x.dtype(), source.dtype());
-  return index_add_checked(x.to(dtype), indices, source.to(dtype), along);
+  return index_add_checked(x.to(dtype), checked, source.to(dtype), along);
 }
 
 Tensor scatter_add(const Located& x, const Tensor& indices, const Located& source, std::int64_t axis) {
-  const std::size_t along = check_axis("scatter_add", x, indices, axis);
+  const auto [along, checked] = checked_along("scatter_add", x, indices, axis);
   detail::check_defined("scatter_add", source);
   if (source.shape() != indices.shape())
     refuse_shapes("scatter_add", "a source", source.shape(), "indices", indices.shape(), "differ");
@@ -266,7 +288,7 @@ Tensor scatter_add(const Located& x, const Tensor& indices, const Located& sourc
   if (indices.shape() != expected)
     refuse_shapes("scatter_add", "indices", indices.shape(), "x", x.shape(), "differ beside the axis");
   const DType dtype = promote(x.dtype(), source.dtype());
-  return scatter_add_checked(x.to(dtype), indices, source.to(dtype), along);
+  return scatter_add_checked(x.to(dtype), checked, source.to(dtype), along);
 }
 
 Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
@@ -275,9 +297,9 @@ Tensor one_hot(const Tensor& indices, std::int64_t n, DType dtype) {
   Shape result = indices.shape();
   result.push_back(n);
   check_shape("one_hot", result);
-  check_indices("one_hot", indices, 0, n, [n] { return std::to_string(n) + " classes"; });
+  const Tensor checked = checked_indices("one_hot", indices, 0, n, [n] { return std::to_string(n) + " classes"; });
   const Tensor classes = arange(0, static_cast<double>(n), 1, DType::int64);
-  return equal(expand_dims(indices, -1), classes).to(dtype);
+  return equal(expand_dims(checked, -1), classes).to(dtype);
 }
 
 }  // namespace xgrad

@@ -133,8 +133,11 @@ Tensor median(const Located& x, const Axes& axes, bool keepdims) {
   return reshape(where(last == last, middle, last), detail::reduced_shape(x.shape(), reduced, keepdims));
 }
 
-Tensor nonzero(const Tensor& x) {
-  detail::check_defined("nonzero", x);
+Tensor nonzero(const Tensor& x) { return detail::nonzero_for("nonzero", x); }
+
+Tensor detail::nonzero_for(std::string_view op, const Tensor& x) {
+  check_defined(op, x);
+  Capturing::refuse_shape(op);
   const Tensor mask = x.to(DType::bool_);
   const bool* values = mask.data<bool>();
   const std::int64_t count = std::count(values, values + mask.size(), true), rank = static_cast<std::int64_t>(x.dim());
@@ -154,7 +157,7 @@ Tensor masked_select(const Located& x, const Tensor& mask) {
   check_mask("masked_select", mask);
   const Shape shape = broadcast_shapes("masked_select", x.shape(), mask.shape());
   const Tensor flat = reshape(broadcast_to(mask, shape), {size_of(shape)});
-  return take(reshape(broadcast_to(x, shape), {size_of(shape)}), reshape(nonzero(flat), {-1}), 0);
+  return take(reshape(broadcast_to(x, shape), {size_of(shape)}), reshape(detail::nonzero_for("masked_select", flat), {-1}), 0);
 }
 
 Tensor masked_fill(const Located& x, const Tensor& mask, const Operand& value) {

@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/apply.hpp>
+#include <autodiff/ops/check_values.hpp>
+#include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/special_ops.hpp>
 #include <stdexcept>
 #include <vector>
@@ -82,16 +83,14 @@ Tensor remainder_of(const Operand& a, const Operand& b) {
   a.check(O::title);
   b.check(O::title);
   const DType dtype = common_dtype(a, b);
-  if (!is_floating(dtype)) {
-    check_values(b.to(DType::int64), [](const Tensor& divisor) {
-      const std::int64_t* values = divisor.data<std::int64_t>();
-      if (std::find(values, values + divisor.size(), 0) != values + divisor.size())
-        throw detail::located<std::domain_error>(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
-      return true;
-    });
-  }
-  const DType wide = dtype == DType::bool_ ? DType::int64 : dtype;
-  return binary<O>(a, b, wide, wide);
+  if (is_floating(dtype)) return binary<O>(a, b, dtype, dtype);
+  const Checked divisor = check_values(O::title, b.to(DType::int64), [](const Array& divisors) {
+    const Contiguous<std::int64_t> values(divisors);
+    if (std::find(values.data(), values.data() + divisors.size, 0) != values.data() + divisors.size)
+      throw detail::located<std::domain_error>(std::string(O::title) + ": an int64 tensor has no remainder by 0; convert it with to(DType::float64)");
+    return true;
+  });
+  return binary<O>(a, divisor.values, DType::int64, DType::int64);
 }
 
 }  // namespace

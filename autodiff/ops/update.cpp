@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/index.hpp>
@@ -72,7 +71,7 @@ Tensor At::mask() const {
 At At::selected_rows() const {
   Shape rows{selector_.size()};
   for (std::size_t axis = selector_.dim(); axis < x_.dim(); ++axis) rows.push_back(x_.shape()[axis]);
-  return At(reshape(x_, rows), reshape(nonzero(reshape(selector_, {selector_.size()})), {-1}));
+  return At(reshape(x_, rows), reshape(detail::nonzero_for("at", reshape(selector_, {selector_.size()})), {-1}));
 }
 
 Tensor At::set(const Operand& value) const {
@@ -85,17 +84,11 @@ Tensor At::set(const Operand& value) const {
     return reshape(selected_rows().set(value), x_.shape());
   }
   const Tensor values = fitted(x_, value, rows_shape(x_, selector_.size()));
-  take(x_, selector_, 0);  // checks the indices
-  // For each row the last index that names it.
-  const std::int64_t* indices = selector_.data<std::int64_t>();
-  const std::int64_t rows = x_.shape()[0];
-  std::vector<std::int64_t> last(static_cast<std::size_t>(rows), -1);
-  for (std::int64_t i = 0; i < selector_.size(); ++i) last[static_cast<std::size_t>(indices[i] < 0 ? indices[i] + rows : indices[i])] = i;
+  const Tensor from = detail::last_naming("at", x_, selector_);
   if (selector_.size() == 0) return x_;
-  const Tensor from = detail::make_leaf_copy({rows}, DType::int64, last.data());
   Shape column(x_.dim(), 1);
-  column[0] = rows;
-  return where(reshape(from >= 0, column), take(values, maximum(from, 0), 0), x_);
+  column[0] = x_.shape(0);
+  return where(reshape(from >= 0, column), detail::take_unchecked(values, maximum(from, 0)), x_);
 }
 
 Tensor At::add(const Operand& value) const {
