@@ -87,13 +87,27 @@ std::string_view name_of(Convention convention) {
   return {};
 }
 
+struct Entry {
+  int orders = 0;
+  double ulps = 0;
+  std::vector<std::string> edges = {};
+};
+
+std::string bound_of(const std::string& name, const Entry& entry) {
+  std::ostringstream text;
+  const auto accuracy = accuracies().find(name);
+  if (accuracy == accuracies().end()) {
+    text << entry.ulps;
+    return text.str();
+  }
+  text << accuracy->second.value;
+  if (entry.orders > 0) text << ", " << accuracy->second.derivative;
+  if (!accuracy->second.note.empty()) text << " (" << accuracy->second.note << ")";
+  return text.str();
+}
+
 /// docs/ops.md: every public function with what its rows say.
 std::string table() {
-  struct Entry {
-    int orders = 0;
-    double ulps = 0;
-    std::vector<std::string> edges;
-  };
   std::map<std::string, Entry> entries;
   for (const Row& row : rows()) {
     Entry& entry = entries[row.function];
@@ -107,12 +121,15 @@ std::string table() {
   std::ostringstream text;
   text << "# Operations\n\nMade from the catalogue of the tests, which checks all it says; `XGRAD_WRITE_OPS=1 "
           "catalogue_coverage_test` writes it anew. Every op is checked against values computed another way, and its derivatives against "
-          "differences, of first and second order (\"any\" order follows, for derivatives are made of ops). The bound is that of a "
-          "float32 result, in units of the last place of its largest term. The conventions at edges are tested one by one; where NumPy, PyTorch "
+          "differences, of first and second order (\"any\" order follows, for derivatives are made of ops). Where two bounds are given, they are of "
+          "the value and of the first derivatives, against exact values over the whole range of float32 and float64, its ends included, in "
+          "units of the last place of the result (the smallest number, for a subnormal result); where the value overflows, its derivative may, "
+          "too. A NaN is a NaN in the result, and in derivatives other than the constant ones of relu, clip and what is straight, as PyTorch "
+          "has it. One bound is that of a float32 result, in units of the last place of its largest term. The conventions at edges are tested one by one; where NumPy, PyTorch "
           "and JAX differ the convention followed is named in brackets, and \"ours\" is none of theirs (they give NaN, most often).\n\n"
           "| function | derivatives | bound | edges |\n| --- | --- | --- | --- |\n";
   for (const auto& [name, entry] : entries) {
-    text << "| `" << name << "` | " << (entry.orders >= 2 ? "any" : entry.orders == 1 ? "first" : "none") << " | " << entry.ulps << " | ";
+    text << "| `" << name << "` | " << (entry.orders >= 2 ? "any" : entry.orders == 1 ? "first" : "none") << " | " << bound_of(name, entry) << " | ";
     for (std::size_t i = 0; i < entry.edges.size(); ++i) text << (i ? "; " : "") << std::regex_replace(entry.edges[i], std::regex("\\|"), "\\|");
     text << " |\n";
   }

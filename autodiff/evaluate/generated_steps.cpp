@@ -248,7 +248,8 @@ class Generator : public Xbyak::CodeGenerator {
         compare(mask, first, not_less_equal);
         single ? vmovaps(to | mask | T_z, first) : vmovapd(to | mask | T_z, first);
         break;
-      case Arithmetic::negative: single ? vsubps(to, zero(), first) : vsubpd(to, zero(), first); break;
+      // Rounded down, 0 - 0 is -0.
+      case Arithmetic::negative: single ? vsubps(to, zero(), first | T_rd_sae) : vsubpd(to, zero(), first | T_rd_sae); break;
       case Arithmetic::square: single ? vmulps(to, first, first) : vmulpd(to, first, first); break;
       case Arithmetic::sqrt: single ? vsqrtps(to, first) : vsqrtpd(to, first); break;
       case Arithmetic::none: break;

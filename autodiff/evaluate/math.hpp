@@ -83,6 +83,12 @@ xsimd::batch<double, A> sigmoid_of(const xsimd::batch<double, A>& x) {
   return mended(x, Batch(1.0) / (Batch(1.0) + exp_of(-x)), x < Batch(-707), [](double v) { return std::exp(v); });
 }
 
+template <class T>
+  requires std::is_floating_point_v<T>
+T sigmoid_of(T x) {
+  return x < -T(std::numeric_limits<T>::max_exponent) / 2 ? std::exp(x) : T(1) / (T(1) + std::exp(-x));
+}
+
 template <class T, class A, class F>
 xsimd::batch<T, A> mend_subnormals(const xsimd::batch<T, A>& x, const xsimd::batch<T, A>& logarithm, F f) {
   return mended(x, logarithm, (x < xsimd::batch<T, A>(std::numeric_limits<T>::min())) & (x > xsimd::batch<T, A>(0)), f);

@@ -6,6 +6,7 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
+#include <autodiff/ops/slope_ops.hpp>
 #include <autodiff/ops/special.hpp>
 #include <autodiff/ops/support.hpp>
 #include <cmath>
@@ -20,7 +21,11 @@ struct Negative : Unary<Negative> {
   static constexpr std::string_view title = "negative";
   static constexpr Arithmetic known_as = Arithmetic::negative;
   static constexpr bool integral = true;
-  static auto kernel(const auto& x) { return -wrapping(x); }
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    if constexpr (std::is_integral_v<T>) return -wrapping(x);
+    else return T(-0.0) - x;  // xsimd's -x of 0 is not -0
+  }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor&) { return -g; }
 };
 
@@ -35,14 +40,14 @@ struct Log : Unary<Log> {
   static constexpr std::string_view title = "log";
   static constexpr bool costly = true;
   static auto kernel(const auto& x) { return log_of(x); }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / x); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, binary<LogSlope>(1.0, x)); }
 };
 
 struct Log1p : Unary<Log1p> {
   static constexpr std::string_view title = "log1p";
   static constexpr bool costly = true;
   static auto kernel(const auto& x) { return log1p_of(x); }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 1 / (1 + x)); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, binary<LogSlope>(1.0, 1 + x)); }
 };
 
 struct Expm1 : Unary<Expm1> {
@@ -53,7 +58,8 @@ struct Expm1 : Unary<Expm1> {
     if constexpr (std::is_arithmetic_v<T>) return std::expm1(x);
     else return choose(x == T(0), x, mend_large(x, xsimd::expm1(x), [](auto v) { return std::expm1(v); }));
   }
-  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y + 1); }
+  // Not y + 1, which has few digits below 0.
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, exp(x)); }
 };
 
 struct Sqrt : Unary<Sqrt> {
@@ -129,9 +135,7 @@ struct Sigmoid : Unary<Sigmoid> {
   static constexpr std::string_view title = "sigmoid";
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
-    using T = std::remove_cvref_t<decltype(x)>;
-    if constexpr (std::is_arithmetic_v<T>) return T(1) / (T(1) + std::exp(-x));
-    else return sigmoid_of(x);
+    return sigmoid_of(x);
   }
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, y * (1 - y)); }
 };
@@ -144,9 +148,7 @@ struct Erf : Unary<Erf> {
     if constexpr (is_batch_of<std::remove_cvref_t<decltype(x)>, double>) return by_element(x, [](double v) { return std::erf(v); });
     else return xsimd::erf(x);
   }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) {
-    return scale(g, 2 * std::numbers::inv_sqrtpi * exp(-square(x)));
-  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, 2 * std::numbers::inv_sqrtpi * unary<Gaussian>(x)); }
 };
 
 struct Relu : Unary<Relu> {
@@ -200,8 +202,10 @@ struct Divide : Binary<Divide> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) { return a / b; }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return scale(g, 1 / b); }
-  // The quotient is of b's shape, which may be much smaller than that of g.
-  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) { return scale(g, y * (-1 / b)); }
+  // Where b is of a shape that may be much smaller, so is the quotient. 1/b may overflow, y/b only if the derivative does.
+  static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor& y) {
+    return scale(g, b.shape() == y.shape() ? -(y / b) : y * (-1 / b));
+  }
 };
 
 struct Power : Binary<Power> {
@@ -219,7 +223,7 @@ struct Power : Binary<Power> {
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     // At b = 0 it is 0 also for a = 0.
-    const Tensor slope = b * power(a, b - 1);
+    const Tensor slope = binary<PowerSlope>(a, b);
     if (!b.requires_grad()) return scale(g, where(b == 0, 0, slope));
     // Along b it is as steep as the formula says; at (0, 1) that is infinite, which the slope of 0⁰ along its exponent, a choice, hides.
     const Tensor steep = logical_and(a == 0, b == 1);
@@ -268,7 +272,7 @@ struct TieWeight : Binary<TieWeight> {
   static constexpr bool integral = false;
   static auto kernel(const auto& a, const auto& b) {
     using T = std::remove_cvref_t<decltype(a)>;
-    return choose(a > b, T(1), choose(a == b, T(0.5), T(0)));
+    return choose(a > b, T(1), choose(a == b, T(0.5), choose(a < b, T(0), a + b)));  // NaN of NaN
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return nan_where(a == b, g); }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, a, b, y); }
@@ -283,7 +287,7 @@ struct Maximum : Binary<Maximum> {
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(a, b)); }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(b, a)); }
   Support cotangent_support(std::size_t i, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
-    return within(g, inputs[i] >= inputs[1 - i], y.dim());
+    return within(g, logical_not(inputs[i] < inputs[1 - i]), y.dim());
   }
 };
 
@@ -293,7 +297,7 @@ struct Minimum : Binary<Minimum> {
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(b, a)); }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, binary<TieWeight>(a, b)); }
   Support cotangent_support(std::size_t i, const Support& g, std::span<const Tensor> inputs, const Tensor& y) const final {
-    return within(g, inputs[i] <= inputs[1 - i], y.dim());
+    return within(g, logical_not(inputs[i] > inputs[1 - i]), y.dim());
   }
 };
 

@@ -16,13 +16,21 @@ constexpr double far = 12;
 
 }  // namespace
 
+namespace {
+/// cot(πx), with the digits that it has about its zeros.
+double cotangent(double x) {
+  const double part = x - std::round(x);
+  return std::abs(part) > 0.25 ? std::copysign(std::tan(std::numbers::pi * (0.5 - std::abs(part))), part) : 1 / std::tan(std::numbers::pi * part);
+}
+}  // namespace
+
 /// Abramowitz & Stegun 6.3.5 to go up, 6.3.18 from there, 6.3.7 below 0.
 double digamma_of(double x) {
   constexpr double pi = std::numbers::pi;
   if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
   if (x < 0) {
     if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
-    return digamma_of(1 - x) - pi / std::tan(pi * (x - std::round(x)));
+    return digamma_of(1 - x) - pi * cotangent(x);
   }
   if (std::isinf(x)) return x;
   double result = 0;
@@ -36,32 +44,32 @@ double digamma_of(double x) {
 
 /// The n-th derivative of cot(πx): πⁿ Pₙ(cot(πx)) with P₀ = c and Pₙ₊₁ = -(1 + c²) Pₙ'.
 double cotangent_derivative(std::int64_t n, double x) {
-  std::vector<double> p{0, 1};
-  double scale = 1;
-  for (std::int64_t k = 0; k < n; ++k, scale *= std::numbers::pi) {
-    std::vector<double> next(p.size() + 1, 0.0);
-    for (std::size_t power = 1; power < p.size(); ++power) {
-      const double slope = -static_cast<double>(power) * p[power];
-      next[power - 1] += slope;
-      next[power + 1] += slope;
+  thread_local std::vector<double> p;  // Pₙ, whose degree is n + 1; the same for all elements
+  if (p.size() != static_cast<std::size_t>(n) + 2) {
+    p = {0, 1};
+    for (std::int64_t k = 0; k < n; ++k) {
+      std::vector<double> next(p.size() + 1, 0.0);
+      for (std::size_t power = 1; power < p.size(); ++power) {
+        const double slope = -static_cast<double>(power) * p[power];
+        next[power - 1] += slope;
+        next[power + 1] += slope;
+      }
+      p = std::move(next);
     }
-    p = std::move(next);
   }
-  const double c = 1 / std::tan(std::numbers::pi * (x - std::round(x)));
-  double value = 0;
-  for (std::size_t power = p.size(); power-- > 0;) value = value * c + p[power];
-  return scale * value;
+  const double c = cotangent(x);
+  double value = p.back();
+  for (std::size_t power = p.size() - 1; power-- > 0;) value = value * c + p[power];
+  return std::pow(std::numbers::pi, n) * value;
 }
 
 /// (-1)ⁿ⁺¹ n! Σ 1/(x + k)ⁿ⁺¹, the tail by Euler and Maclaurin (Abramowitz & Stegun 6.4.10 and 6.4.11);
-/// far below 0 reflected (6.4.7).
+/// below 0 reflected (6.4.7).
 double polygamma_of(std::int64_t n, double x) {
   if (n == 0) return digamma_of(x);
   if (x == 0) return std::numeric_limits<double>::infinity() * (n % 2 ? 1 : -1);
   if (std::isnan(x) || (x < 0 && x == std::floor(x))) return std::numeric_limits<double>::quiet_NaN();
-  // From little below 0 the sum is the same; from further down it would be long.
-  constexpr double lowest = -32;
-  if (x < lowest) return (n % 2 ? 1 : -1) * ((n % 2 ? -1 : 1) * std::numbers::pi * cotangent_derivative(n, x) - polygamma_of(n, 1 - x));
+  if (x < 0) return (n % 2 ? 1 : -1) * ((n % 2 ? -1 : 1) * std::numbers::pi * cotangent_derivative(n, x) - polygamma_of(n, 1 - x));
   const auto order = static_cast<double>(n);
   const double high = far + order;
   double sum = 0;
@@ -122,12 +130,13 @@ Tensor trunc(const Located& x) { return unary<Trunc>(x); }
 Tensor sinc(const Located& x) {
   check_defined("sinc", x);
   const Tensor u = x * std::numbers::pi, near = abs(u) < 0.5;
+  // sin(πx) of x in [-1, 1], up to which whole turns have gone.
+  const Tensor turned = x - 2 * round(x / 2);
   // Σ (-1)ᵏ u²ᵏ / (2k + 1)!, in which derivatives at 0 are those of a polynomial.
   const Tensor v = square(where(near, u, 0));
   Tensor series = v * (1 / 355687428096000.0);
   for (const double factorial : {1307674368000.0, 6227020800.0, 39916800.0, 362880.0, 5040.0, 120.0, 6.0}) series = v * (1 / factorial - series);
-  const Tensor away = where(near, 1, u);
-  return where(near, 1 - series, sin(away) / away);
+  return where(near, 1 - series, sin(turned * std::numbers::pi) / where(near, 1, u));
 }
 
 Tensor copysign(const Operand& a, const Operand& b) {

@@ -50,7 +50,7 @@ Tensor erfc(const Located& x);
 Tensor lgamma(const Located& x);
 /// ψ(x) = d/dx ln Γ(x); NaN at the negative whole numbers, -inf at 0. d/dx = polygamma(1, x).
 Tensor digamma(const Located& x);
-/// The nth derivative of ψ, n >= 0; NaN for x < 0 when n >= 2. d/dx = polygamma(n + 1, x).
+/// The nth derivative of ψ, n >= 0; NaN at the negative whole numbers. d/dx = polygamma(n + 1, x).
 /// Throws std::invalid_argument for a negative n and for n > 1000.
 Tensor polygamma(std::int64_t n, const Located& x);
 /// ln(1 + eˣ) without overflow. d/dx = σ(x).
@@ -64,7 +64,7 @@ Tensor sinc(const Located& x);
 
 /// The remainder with the sign of a, as C's. d/da = 1, d/db = -trunc(a/b). An int64 b of 0 throws std::domain_error.
 Tensor fmod(const Operand& a, const Operand& b);
-/// The remainder with the sign of b, as Python's %. d/da = 1, d/db = -floor(a/b). An int64 b of 0 throws std::domain_error.
+/// The remainder with the sign of b, also that of a zero, as Python's %. d/da = 1, d/db = -floor(a/b). An int64 b of 0 throws std::domain_error.
 Tensor remainder(const Operand& a, const Operand& b);
 /// Rounding to whole numbers; `round` takes halves to even. Their derivative is 0: no gradient flows.
 Tensor floor(const Located& x);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <autodiff/evaluate/math.hpp>
+#include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
+#include <autodiff/ops/slope_ops.hpp>
 #include <autodiff/ops/support.hpp>
 #include <autodiff/ops/special.hpp>
 #include <cmath>
@@ -19,7 +21,7 @@ struct Erfc : Unary<Erfc> {
   static constexpr std::string_view title = "erfc";
   static constexpr bool scalar = true;
   static auto kernel(const auto& x) { return std::erfc(x); }
-  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, -2 * std::numbers::inv_sqrtpi * exp(-square(x))); }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, -2 * std::numbers::inv_sqrtpi * unary<Gaussian>(x)); }
 };
 
 struct LGamma : Unary<LGamma> {
@@ -75,8 +77,7 @@ struct LogAddExp : Binary<LogAddExp> {
     return larger + log1p_of(exp_of(distance));
   }
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
-    const Tensor infinite = logical_and(a == b, abs(a) == std::numeric_limits<double>::infinity());
-    return scale(g, sigmoid(where(infinite, 0, a - b)));
+    return scale(g, binary<LogAddExpSlope>(a, b));
   }
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return rule_a(g, b, a, y); }
 };
@@ -93,7 +94,7 @@ struct XLogY : Binary<XLogY> {
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return scale(g, value_at_kink(logical_and(a == 0, b <= 0), 0, log(b)));
   }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, value_at_kink(a == 0, 0, a / b)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, value_at_kink(a == 0, 0, binary<LogSlope>(a, b))); }
 };
 
 /// Of whole numbers: INT64_MIN by -1 has no quotient, but a remainder.
@@ -104,35 +105,41 @@ T integer_remainder(T a, T b, F sign_of) {
   return rest != 0 && sign_of(rest, b) ? rest + b : rest;
 }
 
+/// The slope of a remainder along what is divided, which has none where there is no value.
+inline Tensor one_unless_nan(const Tensor& y) { return where(y == y, ones_like(y), std::numeric_limits<double>::quiet_NaN()); }
+
 struct FMod : Binary<FMod> {
   static constexpr std::string_view title = "fmod";
   static constexpr bool scalar = true;
+  static constexpr bool follows_divisor = false;
   static auto kernel(const auto& a, const auto& b) {
     using T = std::remove_cvref_t<decltype(a)>;
     if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
     else if constexpr (std::is_same_v<T, bool>) return false;
     else return integer_remainder(a, b, [](T, T) { return false; });
   }
-  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return scale(g, -round((a - y) / b)); }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor& y) { return scale(g, one_unless_nan(y)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -binary<WholeQuotient<FMod>>(a, b)); }
 };
 
 struct Remainder : Binary<Remainder> {
   static constexpr std::string_view title = "remainder";
   static constexpr bool scalar = true;
+  static constexpr bool follows_divisor = true;
   static auto kernel(const auto& a, const auto& b) {
     using T = std::remove_cvref_t<decltype(a)>;
     if constexpr (std::is_floating_point_v<T>) {
       const T rest = std::fmod(a, b);
-      return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+      if (rest == 0) return std::copysign(rest, b);
+      return (rest < 0) != (b < 0) ? rest + b : rest;
     } else if constexpr (std::is_same_v<T, bool>) {
       return false;
     } else {
       return integer_remainder(a, b, [](T rest, T divisor) { return (rest < 0) != (divisor < 0); });
     }
   }
-  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor& y) { return scale(g, -round((a - y) / b)); }
+  static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor& y) { return scale(g, one_unless_nan(y)); }
+  static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, -binary<WholeQuotient<Remainder>>(a, b)); }
 };
 
 #define XGRAD_ROUNDING(type, function, batch)                                                          \

@@ -4,6 +4,7 @@
 
 #include <autodiff/autodiff.hpp>
 #include <functional>
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -58,6 +59,15 @@ inline void PrintTo(const Row& row, std::ostream* stream) { *stream << row.name;
 
 /// Every row.
 const std::vector<Row>& rows();
+
+/// How far an elementwise function and its first derivatives are from the exact ones, over their whole domains and in both floating dtypes.
+struct Accuracy {
+  double value = 0, derivative = 0;  ///< in units of the last place of the result, those of subnormal results being the smallest number
+  std::string note = {};             ///< where that is meant otherwise
+};
+
+/// By name of the function.
+const std::map<std::string, Accuracy>& accuracies();
 
 /// Inputs of a row drawn from its domains; the same seed draws the same.
 std::vector<Tensor> draw(const Row& row, const std::vector<Shape>& shapes, std::uint64_t seed, DType dtype = DType::float64);
