@@ -93,10 +93,10 @@ struct PowerSlope : Binary<PowerSlope> {
   }
 };
 
-/// 2ᵉ of the order of the larger of two numbers, as far as their squares would leave the range.
+/// The exponent of the larger of two numbers if their squares would leave the range, else 0.
 inline int exponent_of_both(double a, double b) {
   const double larger = std::max(std::abs(a), std::abs(b));
-  return larger > 0x1p-400 && larger < 0x1p400 ? 0 : std::ilogb(larger);
+  return !std::isfinite(larger) || (larger > 0x1p-400 && larger < 0x1p400) ? 0 : std::ilogb(larger);
 }
 
 /// a/√(a² + b²), the slope of hypot; 0 at the origin.
