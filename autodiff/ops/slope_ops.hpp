@@ -96,7 +96,7 @@ struct PowerSlope : Binary<PowerSlope> {
 /// The exponent of the larger of two numbers if their squares would leave the range, else 0.
 inline int exponent_of_both(double a, double b) {
   const double larger = std::max(std::abs(a), std::abs(b));
-  return !std::isfinite(larger) || (larger > 0x1p-400 && larger < 0x1p400) ? 0 : std::ilogb(larger);
+  return larger == 0 || !std::isfinite(larger) || (larger > 0x1p-400 && larger < 0x1p400) ? 0 : std::ilogb(larger);
 }
 
 /// a/√(a² + b²), the slope of hypot; 0 at the origin.
