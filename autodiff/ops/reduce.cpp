@@ -6,6 +6,8 @@
 #include <autodiff/ops/reduction_input.hpp>
 #include <autodiff/ops/support.hpp>
 #include <autodiff/ops/shape.hpp>
+#include <autodiff/ops/special.hpp>
+#include <limits>
 
 namespace xgrad {
 namespace {
@@ -69,10 +71,12 @@ struct Extreme final : detail::Reduction {
 
   Tensor vjp(std::size_t, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     const Tensor is_extreme = equal(inputs[0], kept(y));
-    return where(is_extreme, kept(g) / sum(is_extreme.to(g.dtype()), Axes(axes), true), 0.0);
+    const Tensor share = kept(g) / sum(is_extreme.to(g.dtype()), Axes(axes), true);
+    return where(is_extreme, share, where(kept(y == y), 0.0, std::numeric_limits<double>::quiet_NaN()).to(g.dtype()));
   }
   detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    return detail::within(kept(g), equal(inputs[0], kept(y)), inputs[0].dim());
+    const Tensor is_extreme = equal(inputs[0], kept(y));
+    return detail::within(kept(g), is_floating(y.dtype()) ? logical_or(is_extreme, kept(y != y)) : is_extreme, inputs[0].dim());
   }
   Tensor vectorized(const detail::Batched& batched) const override { return detail::reduce<Extreme>(batched, *this); }
 };

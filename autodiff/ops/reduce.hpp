@@ -9,9 +9,9 @@ namespace xgrad {
 /// Σ x, summed pairwise, so that the error grows with the logarithm of their number; int64 of bool. Of nothing: 0.
 /// Every element gets the cotangent.
 Tensor sum(const Located& x, const Axes& axes = {}, bool keepdims = false);
-/// Σ x / n; float64 of int64 and bool. Of nothing: NaN.
+/// Σ x / n; float64 of int64 and bool. Of nothing: NaN. Infinite where the sum is, as in NumPy.
 Tensor mean(const Located& x, const Axes& axes = {}, bool keepdims = false);
-/// The largest, NaN if any is; keeps the dtype. Elements that tie share the cotangent equally.
+/// The largest, NaN if any is, as are all slopes then; keeps the dtype. Elements that tie share the cotangent equally.
 /// Throws std::invalid_argument over nothing.
 Tensor max(const Located& x, const Axes& axes = {}, bool keepdims = false);
 /// The smallest, as `max`.

@@ -1,4 +1,5 @@
 #include <autodiff/evaluate/instruction_sets.hpp>
+#include <autodiff/evaluate/math.hpp>
 #include <autodiff/ops/reduce_kernels.hpp>
 #include <algorithm>
 #include <cmath>
@@ -7,16 +8,24 @@
 namespace xgrad::detail {
 namespace {
 
-// eˣ of `n` contiguous values, always by whole batches: a value does not depend on where it stands.
+// eˣ for x <= 0. xsimd's is 0 some way before its value is; but where that is 0 too, as of -∞, there is nothing to mend.
+template <class T, class A>
+xsimd::batch<T, A> exp_below(const xsimd::batch<T, A>& x) {
+  using Batch = xsimd::batch<T, A>;
+  constexpr T first = sizeof(T) == 4 ? -87 : -707, last = sizeof(T) == 4 ? -104 : -746;
+  return mended(x, xsimd::exp(x), (x < Batch(first)) & (x > Batch(last)), [](T v) { return static_cast<T>(std::exp(static_cast<double>(v))); });
+}
+
+// That of `n` contiguous values, always by whole batches: a value does not depend on where it stands.
 template <class T>
 void exp_values(const T* x, T* out, std::size_t n) {
   using Batch = xsimd::batch<T>;
   constexpr std::size_t width = Batch::size;
   std::size_t i = 0;
-  for (; i + width <= n; i += width) xsimd::exp(Batch::load_unaligned(x + i)).store_unaligned(out + i);
+  for (; i + width <= n; i += width) exp_below(Batch::load_unaligned(x + i)).store_unaligned(out + i);
   if (i == n) return;
   alignas(64) T lanes[width];
-  xsimd::exp(load_padded(x + i, n - i, T(0))).store_aligned(lanes);
+  exp_below(load_padded(x + i, n - i, T(0))).store_aligned(lanes);
   std::copy(lanes, lanes + (n - i), out + i);
 }
 

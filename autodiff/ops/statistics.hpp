@@ -5,11 +5,13 @@
 
 namespace xgrad {
 
-/// Π x, pairwise; int64 of bool. Of nothing: 1. Derivatives are right where elements are 0.
+/// Π x, pairwise; int64 of bool. Of nothing: 1. Derivatives are right where elements are 0. Products on the way overflow or vanish as
+/// numbers do, so that the result may be infinite, NaN or 0 where the whole product would not be.
 Tensor prod(const Located& x, const Axes& axes = {}, bool keepdims = false);
-/// Σ (x - mean)² / (n - ddof); float64 of int64 and bool. NaN of nothing; n - ddof <= 0 gives NaN or inf.
+/// Σ (x - mean)² / (n - ddof); float64 of int64 and bool. NaN of nothing and with an infinite element; n - ddof <= 0 gives NaN or inf.
 Tensor var(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
-/// √var; named as in xtensor, for `std` is a namespace. Where elements are all equal, derivatives of any order are 0.
+/// √var, also where var is beyond the range; named as in xtensor, for `std` is a namespace. Where elements are all equal, the gradient
+/// is 0 and further derivatives are NaN.
 Tensor stddev(const Located& x, const Axes& axes = {}, double ddof = 0, bool keepdims = false);
 /// Options of `var` and `stddev`: var(x, -1, {.ddof = 1, .keepdims = true}).
 struct VarOptions {
@@ -22,9 +24,10 @@ template <Flag B>
 Tensor var(const Located& x, const Axes& axes, B ddof_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
 template <Flag B>
 Tensor stddev(const Located& x, const Axes& axes, B ddof_is_a_number_and_comes_before_keepdims, bool keepdims = false) = delete;
-/// (Σ |x|ᵖ)^(1/p) over axes; of all elements of a matrix with p = 2 that is Frobenius' norm. p = inf: the largest |x|, -inf: the
-/// smallest, 0: how many are not 0 (without gradient). Where the norm is 0, derivatives of any order are 0; so are those of |x|ᵖ, p > 0,
-/// in elements that are 0.
+/// (Σ |x|ᵖ)^(1/p) over axes, also where the powers are beyond the range; of all elements of a matrix with p = 2 that is Frobenius' norm.
+/// p = inf: the largest |x|, -inf: the smallest, 0: how many are not 0 (without gradient). NaN if any element is. Where the norm is 0 the
+/// gradient is 0; so is that of |x|ᵖ in elements that are 0. The gradient is NaN in elements that are infinite, and where the norm
+/// overflows.
 /// Throws std::invalid_argument for p = NaN.
 Tensor norm(const Located& x, double p = 2, const Axes& axes = {}, bool keepdims = false);
 template <Flag B>

@@ -111,8 +111,8 @@ Tensor value_at_kink(const Tensor& condition, double value, const Tensor& x) {
   return record_moved(shared_op<ValueAtKink>(), inputs, std::move(shape), x.dtype());
 }
 
-Tensor flat_root(const Tensor& x) { return unary<FlatRoot>(x); }
 Tensor abs_power(const Tensor& x, double p) { return binary<AbsPower>(x, p); }
+Tensor signed_power(const Tensor& x, double p) { return binary<SignedPower>(x, p); }
 
 Support unbroadcast(const Support& g, const Shape& shape) {
   if (!g.mask.defined()) return {};

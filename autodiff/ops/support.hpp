@@ -22,9 +22,10 @@ Tensor value_at_kink(const Tensor& condition, double value, const Tensor& x);
 /// For the rule of such a value: NaN where the condition holds within the support of `g`, else 0; of the shape and dtype of `g`.
 Tensor nan_where(const Tensor& condition, const Tensor& g);
 
-/// √x and |x|ᵖ, for norms: where they are steep at 0 the gradient there is 0, the next one infinite or NaN.
-Tensor flat_root(const Tensor& x);
+/// |x|ᵖ and sign(x) |x|ᵖ, for norms: the second is 0 at 0 for any p, so that where the first is steep at 0 its gradient there is 0, and the
+/// next one infinite or NaN.
 Tensor abs_power(const Tensor& x, double p);
+Tensor signed_power(const Tensor& x, double p);
 
 /// The cotangent of what was broadcast from `shape`: sums `g` over what that repeated. Or repeats `g`, where it broadcasts to `shape`.
 Tensor unbroadcast(Tensor g, const Shape& shape);

@@ -54,9 +54,10 @@ std::vector<Row> reduction_rows() {
   std::vector<Row> rows;
   add_ways(rows, "sum", sum, total, true, 32, {{"of nothing is 0", everyone, {{{0}, {}}}, {{}, {0}}}});
   add_ways(rows, "mean", mean, [](const std::vector<double>& x) { return total(x) / static_cast<double>(x.size()); }, true, 4,
-           {{"of nothing is NaN", everyone, {{{0}, {}}}, {{}, {nan}}}});
+           {{"of nothing is NaN", everyone, {{{0}, {}}}, {{}, {nan}}},
+            {"is infinite where the sum is", everyone, {{{2}, {1.5e308, 1.5e308}}}, {{}, {infinity}}, {{0.5, 0.5}}}});
   add_ways(rows, "max", max, largest, false, 0,
-           {{"ties share the cotangent", everyone, {{{3}, {1, 2, 2}}}, {{}, {2}}, {{0, 0.5, 0.5}}}, {"NaN wins", everyone, {{{3}, {1, nan, 2}}}, {{}, {nan}}},
+           {{"ties share the cotangent", everyone, {{{3}, {1, 2, 2}}}, {{}, {2}}, {{0, 0.5, 0.5}}}, {"NaN wins, and all slopes are", ours, {{{3}, {1, nan, 2}}}, {{}, {nan}}},
             {"all -inf tie", everyone, {{{2}, {-infinity, -infinity}}}, {{}, {-infinity}}, {{0.5, 0.5}}}});
   add_ways(rows, "min", min, smallest, false, 0,
            {{"ties share the cotangent", everyone, {{{3}, {1, 1, 2}}}, {{}, {1}}, {{0.5, 0.5, 0}}}, {"NaN wins", everyone, {{{3}, {1, nan, 2}}}, {{}, {nan}}}});

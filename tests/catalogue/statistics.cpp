@@ -89,7 +89,9 @@ std::vector<Row> statistics_rows() {
                                                                                                       {"its second derivatives there are NaN", ours, {vector({2, 2, 2})}, number(0), {{0, 0, 0}}, {}, {nan, nan, nan}}});
   add("norm", "norm", [](const std::vector<Tensor>& x) { return x[0].dim() == 3 ? norm(x[0], 2, {1, 2}) : norm(x[0]); },
       [](const std::vector<double>& x) { return p_norm(x, 2); }, {1, 2}, false, {{"at 0 is flat", pytorch, {vector({0, 0})}, number(0), {{0, 0}}},
-                                                                              {"its second derivatives at 0 are NaN", ours, {vector({0, 0})}, number(0), {{0, 0}}, {}, {nan, nan}}, {"3 and 4", everyone, {vector({3, 4})}, number(5), {{0.6, 0.8}}}});
+                                                                              {"its second derivatives at 0 are NaN", ours, {vector({0, 0})}, number(0), {{0, 0}}, {}, {nan, nan}}, {"3 and 4", everyone, {vector({3, 4})}, number(5), {{0.6, 0.8}}},
+                                                                              {"of huge numbers, whose squares overflow", ours, {vector({3e30, 4e30})}, number(5e30), {{0.6, 0.8}}},
+                                                                              {"of tiny numbers, whose squares vanish", ours, {vector({3e-30, 4e-30})}, number(5e-30), {{0.6, 0.8}}}});
   const auto of_a_scalar = [&](std::string function, TensorFunction f, double (*value)(double)) {
     rows.push_back({.name = function + "OfAScalar", .function = function, .apply = std::move(f), .domains = {{-2, 2, {0}}}, .shapes = {{{}}},
                     .reference = [=](const std::vector<Plain>& x) { return number(value(x[0].values[0])); }});
