@@ -22,48 +22,54 @@ class Custom final : public Identity, public ShownOp {
 
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor& y) const override {
     if (i == 0) return {};
-    if (!asked_.is(g) || of_ != y.node()) {
-      const std::vector<Tensor> arguments(inputs.begin() + 1, inputs.end());
-      Pulled pulled = pull_(g, arguments, y);
-      pulled_ = std::move(pulled.cotangents);
-      supports_ = std::move(pulled.supports);
-      if (pulled_.size() != arguments.size())
-        throw detail::located<std::invalid_argument>(std::string(name_) + ": " + std::to_string(pulled_.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
-      for (std::size_t k = 0; k < arguments.size(); ++k)
-        if (pulled_[k].defined()) check_like(name_, "a cotangent", pulled_[k], arguments[k]);
-      asked_ = g;
-      of_ = y.node();
-      left_ = static_cast<std::size_t>(std::count_if(arguments.begin(), arguments.end(), [](const Tensor& x) { return x.requires_grad(); }));
-    }
-    const Tensor result = pulled_[i - 1];
-    support_ = supports_.empty() ? Support{} : supports_[i - 1];
-    if (--left_ == 0) {  // asked for all of them
-      asked_ = {};
-      pulled_.clear();
-      supports_.clear();
-    }
-    return result;
+    const SupportScope* const scope = SupportScope::innermost();
+    if (!scope->memo) scope->memo = std::make_shared<Pulled>(pulled(g, {inputs.begin() + 1, inputs.end()}, y));
+    return std::static_pointer_cast<Pulled>(scope->memo)->cotangents[i - 1];
   }
   /// Asked right after `vjp`.
-  Support cotangent_support(std::size_t, const Support&, std::span<const Tensor>, const Tensor&) const override { return std::exchange(support_, {}); }
+  Support cotangent_support(std::size_t i, const Support&, std::span<const Tensor>, const Tensor&) const override {
+    const auto known = std::static_pointer_cast<Pulled>(SupportScope::innermost()->memo);
+    return known->supports.empty() ? Support{} : known->supports[i - 1];
+  }
   Tensor vectorized(const Batched&) const override { return {}; }  // `pull` is written for one
 
  private:
+  Pulled pulled(const Tensor& g, const std::vector<Tensor>& arguments, const Tensor& y) const {
+    Pulled result = pull_(g, arguments, y);
+    const std::vector<Tensor>& cotangents = result.cotangents;
+    if (cotangents.size() != arguments.size())
+      throw detail::located<std::invalid_argument>(std::string(name_) + ": " + std::to_string(cotangents.size()) + " cotangents for " + std::to_string(arguments.size()) + " inputs");
+    for (std::size_t k = 0; k < arguments.size(); ++k)
+      if (cotangents[k].defined()) check_like(name_, "a cotangent", cotangents[k], arguments[k]);
+    return result;
+  }
+
   std::string_view name_;
   TensorFunction forward_;
   Pull pull_;
-  // Between the questions for one input and the next. A recording belongs to one thread at a time.
-  mutable Tensor asked_;
-  mutable const Node* of_ = nullptr;
-  mutable std::vector<Tensor> pulled_;
-  mutable std::vector<Support> supports_;
-  mutable Support support_;
-  mutable std::size_t left_ = 0;
 };
 
-[[noreturn]] void throw_captured() {
-  throw detail::located<std::invalid_argument>("checkpoint: the function depends on a tensor that requires gradients and is not among its inputs; pass it as one");
-}
+/// f of the inputs as constants, untracked. Throws for `op` where f depends on something else that requires gradients, which would be lost.
+class Closed {
+ public:
+  Closed(std::string_view op, TensorFunction f) : op_(op), f_(std::move(f)), tracks_(grad_enabled()) {}
+  Tensor operator()(const std::vector<Tensor>& inputs, std::uint64_t* structure = nullptr) const {
+    std::vector<Tensor> own;
+    for (const Tensor& input : inputs) own.push_back(input.detach());
+    const RecordingWatch watch;
+    Tensor output = f_(own);
+    if (tracks_ && (watch.lost_gradients() || (output.defined() && output.requires_grad())))
+      throw located<std::invalid_argument>(std::string(op_) + ": the function depends on a tensor that requires gradients and is not among its inputs, so that its "
+                                           "gradient would be lost; pass it as an input, or use its detach()");
+    if (structure) *structure = watch.structure();
+    return output;
+  }
+
+ private:
+  std::string_view op_;
+  TensorFunction f_;
+  bool tracks_;
+};
 
 }  // namespace
 
@@ -79,16 +85,7 @@ Tensor detail::record_custom(std::string_view name, const TensorFunction& forwar
 Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs) {
   check_callable("checkpoint", f);
   const auto structure = std::make_shared<std::uint64_t>(0);
-  const bool tracks = grad_enabled();
-  const auto forward = [f, structure, tracks](const std::vector<Tensor>& arguments) {
-    std::vector<Tensor> own;
-    for (const Tensor& argument : arguments) own.push_back(argument.detach());
-    const RecordingWatch watch;
-    Tensor output = f(own);
-    if (tracks && watch.lost_gradients()) throw_captured();
-    *structure = watch.structure();
-    return output;
-  };
+  const auto forward = [closed = Closed("checkpoint", f), structure](const std::vector<Tensor>& arguments) { return closed(arguments, structure.get()); };
   return record_custom("checkpoint", forward, inputs, [f, structure](const Tensor& g, const std::vector<Tensor>& arguments, const Tensor&) {
     const bool again = grad_enabled();  // the gradient is recorded itself
     GradMode tracking(true);
@@ -116,7 +113,7 @@ TensorFunction custom_function(TensorFunction forward, VjpFunction vjp) {
   check_callable("custom_function", forward);
   check_callable("custom_function", vjp);
   return [forward = std::move(forward), vjp = std::move(vjp)](const std::vector<Tensor>& inputs) {
-    return record_custom("custom_function", forward, inputs, vjp);
+    return record_custom("custom_function", Closed("custom_function", forward), inputs, vjp);
   };
 }
 

@@ -205,10 +205,13 @@ Array Node::array() const {
 
 namespace {
 
+/// Drops gradients on purpose.
+bool is_detach(const Op& op) { return op.name() == "detach"; }
+
 /// Takes note of a node for a RecordingWatch.
 void watch(Recorder& mine, const Node& node, bool has_tracked_input) {
-  mine.lost_gradients = mine.lost_gradients || (has_tracked_input && !mine.gradients && is_floating(node.dtype));
-  if (!node.op || node.op->kind() == Op::Kind::view) return;  // views of values are not recorded where nothing is tracked
+  mine.lost_gradients = mine.lost_gradients || (has_tracked_input && !mine.gradients && is_floating(node.dtype) && !is_detach(*node.op));
+  if (node.op->kind() == Op::Kind::view) return;  // views of values are not recorded where nothing is tracked
   add_to_hash(mine.structure, typeid(*node.op).hash_code());
   add_to_hash(mine.structure, node.dtype);
   add_to_hash(mine.structure, node.shape);
@@ -285,6 +288,7 @@ Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shap
 Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape) {
   Node& from = *resolve(x.node());
   if (from.recorder != recorder.number && !from.evaluated) [[unlikely]] evaluate_recorded_elsewhere(from);
+  if (recorder.watched && from.requires_grad && !recorder.gradients && !is_detach(*op)) [[unlikely]] recorder.lost_gradients = true;
   if (from.evaluated && !(from.requires_grad && recorder.gradients) && !Tracing::active()) {
     Value value;
     if (static_cast<const ViewOp&>(*op).view(from.shape, from.value, shape, value)) {

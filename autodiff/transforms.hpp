@@ -1,5 +1,6 @@
 // Derivatives of functions, as JAX has them: grad(f) is a function. What they return can be differentiated again wherever it depends
-// on tensors that require gradients, arguments or captured ones. Arguments are never changed, and no leaf's `grad()` is touched.
+// on tensors that require gradients, arguments or captured ones; in a derivative with respect to its arguments, what a function captures
+// is a constant. Arguments are never changed, and no leaf's `grad()` is touched.
 //
 // Functions take one tensor, or a vector of them (TensorFunction); derivatives are with respect to every argument, which must be
 // floating: all throw std::invalid_argument otherwise. A gradient that does not exist because the result does not depend on an
@@ -126,8 +127,10 @@ Tensor checkpoint(const TensorFunction& f, const std::vector<Tensor>& inputs);
 
 /// Cotangents of the inputs (undefined for those that get none) from that of the output, the inputs and the output.
 using VjpFunction = std::function<std::vector<Tensor>(const Tensor& g, const std::vector<Tensor>& inputs, const Tensor& output)>;
-/// `forward` with a derivative of your own, which may be differentiated in turn if it is written in public ops. The shapes that
-/// `vjp` returns are checked when it runs: std::invalid_argument.
+/// `forward` with a derivative of your own, which may be differentiated in turn if it is written in public ops. `forward` gets its inputs
+/// as constants and is not tracked: one that depends on another tensor that requires gradients, which `vjp` could give none, throws
+/// std::invalid_argument; pass it as an input. `vjp` is called once in each pass, whichever inputs the pass asks for. The shapes that it
+/// returns are checked when it runs: std::invalid_argument.
 TensorFunction custom_function(TensorFunction forward, VjpFunction vjp);
 
 /// x itself, whose cotangent goes through `hook` on its way back: to look at it, or to change it. The backward pass throws

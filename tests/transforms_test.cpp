@@ -255,6 +255,78 @@ TEST(CustomFunction, MayTakeGradientsInItsRule) {
               values(grad([&](const Tensor& x) { return sum(grad([&](const Tensor& t) { return sum(square(grad(plain)(t))); })(x)); })(point)));
 }
 
+TEST(CustomFunction, RefusesToLoseTheGradientOfWhatItCaptures) {
+  const Tensor w = Tensor{2.0, 3.0, 4.0}.set_requires_grad(), x = Tensor{1.0, 1.0, 1.0}.set_requires_grad(), data = Tensor{1.0, 1.0, 1.0};
+  const VjpFunction scaled = [&](const Tensor& g, const std::vector<Tensor>&, const Tensor&) { return std::vector<Tensor>{g * w}; };
+  const auto refused = [&](const TensorFunction& forward) {
+    const auto f = custom_function(forward, scaled);
+    for (const Tensor& input : {x, data})
+      EXPECT_TRUE(throws<std::invalid_argument>([&] { f({input}); }, {"custom_function", "not among its inputs", "detach()"}));
+    EXPECT_EQ(values(no_grad([&] { return f({x}); })), values(no_grad([&] { return forward({x}); })));
+    return f;
+  };
+  refused([&](const std::vector<Tensor>& in) { return in[0] * w; });
+  refused([&](const std::vector<Tensor>& in) { return in[0] * flip(w); });  // a view, which is a value at once where nothing is tracked
+  refused([&](const std::vector<Tensor>&) { return w; });
+  refused([&](const std::vector<Tensor>& in) { return in[0] * sum(square(w)); });
+  const Tensor pending = w * 2;
+  refused([&](const std::vector<Tensor>& in) { return in[0] * pending; });
+  // What an outer function is differentiated with respect to is no constant either.
+  EXPECT_TRUE(throws<std::invalid_argument>(
+      [&] { grad([&](const Tensor& t) { return sum(custom_function([&](const std::vector<Tensor>& in) { return in[0] * t; }, scaled)({data})); })(data); },
+      {"custom_function", "not among its inputs"}));
+  // As a constant, on purpose, or as an input, it may be used.
+  const auto constant = custom_function([&](const std::vector<Tensor>& in) { return in[0] * w.detach() + no_grad([&] { return w * 1.0; }) + pending.detach(); }, scaled);
+  expect_near(constant({x}), {8, 12, 16});
+  sum(constant({x})).backward();
+  expect_near(x.grad(), {2, 3, 4});
+}
+
+TEST(CustomFunction, KeepsNothingFromOnePassForTheNext) {
+  const Tensor a = Tensor{2.0, 3.0}.set_requires_grad(), b = Tensor{5.0, 7.0}.set_requires_grad(), g = Tensor{1.0, 1.0};
+  double factor = 1;
+  int calls = 0;
+  const auto product = custom_function([](const std::vector<Tensor>& in) { return in[0] * in[1]; },
+                                       [&](const Tensor& g, const std::vector<Tensor>& in, const Tensor&) {
+                                         ++calls;
+                                         return std::vector<Tensor>{factor * g * in[1], factor * g * in[0]};
+                                       });
+  const Tensor y = product({a, b});
+  const std::vector<Tensor> of_y{y};
+  // A pass that asks for one of the inputs, and another for the other one with the same cotangent.
+  expect_near(grad(of_y, {a}, {.cotangents = {g}, .retain_graph = true})[0], {5, 7});
+  factor = 10;
+  const Tensor slope = grad(of_y, {b}, {.cotangents = {g}, .create_graph = true, .retain_graph = true})[0];
+  expect_near(slope, {20, 30});
+  ASSERT_TRUE(slope.requires_grad());
+  expect_near(grad(std::vector<Tensor>{slope}, {a}, {.cotangents = {g}, .retain_graph = true})[0], {10, 10});
+  EXPECT_EQ(calls, 2);
+  // Both in one pass are one call.
+  const std::vector<Tensor> both = grad(of_y, {a, b}, {.cotangents = {g}, .retain_graph = true});
+  expect_near(both[0], {50, 70});
+  expect_near(both[1], {20, 30});
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(Transforms, WhatTheirFunctionsCaptureHasItsGradient) {
+  // Derivatives with respect to x of w·x³ depend on w, whichever way they are taken.
+  const Tensor w = Tensor(2.0).set_requires_grad(), x = Tensor(3.0), v = Tensor(1.0);
+  const UnaryFunction f = [&](const Tensor& t) { return w * t * t * t; };
+  const TensorFunction of_many = [&](const std::vector<Tensor>& t) { return f(t[0]); };
+  const auto of_w = [&](const Tensor& y) { return xgrad::grad(y, w).item(); };
+  EXPECT_NEAR(of_w(grad(f)(x)), 27, 1e-12);
+  EXPECT_NEAR(of_w(value_and_grad(f)(x).first), 27, 1e-12);
+  EXPECT_NEAR(of_w(vjp(of_many, {x}).pull(v)[0]), 27, 1e-12);
+  EXPECT_NEAR(of_w(jvp(of_many, {x}, {v}).second), 27, 1e-12);
+  EXPECT_NEAR(of_w(jacobian(f, x)), 27, 1e-12);
+  EXPECT_NEAR(of_w(hessian(f, x)), 18, 1e-12);
+  EXPECT_NEAR(of_w(hvp(f, x, v)), 18, 1e-12);
+  EXPECT_NEAR(of_w(sum(vectorize(f)(Tensor{1.0, 2.0}))), 9, 1e-12);
+  EXPECT_NEAR(of_w(jit(f)(x)), 27, 1e-12);
+  EXPECT_NEAR(of_w(with_hook(f(x), [](const Tensor& g) { return g; })), 27, 1e-12);
+  EXPECT_NEAR(of_w(elementwise([](auto a, auto b) { return a * b * b * b; }, w, x)), 27, 1e-12);
+}
+
 TEST(WithHook, SeesAndChangesTheCotangent) {
   std::vector<Values> seen;
   Tensor x = Tensor{1.0, 2.0}.set_requires_grad();

@@ -74,6 +74,7 @@ Support any_along(const Support& g, const AxisList& given) {
 
 SupportScope::SupportScope(const Support& support, bool elementwise) noexcept : support_(support), elementwise_(elementwise), before_(scope) { scope = this; }
 SupportScope::~SupportScope() { scope = before_; }
+const SupportScope* SupportScope::innermost() noexcept { return scope; }
 const Support& SupportScope::current() noexcept {
   static const Support everywhere;
   return scope ? scope->support_ : everywhere;

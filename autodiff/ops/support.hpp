@@ -2,6 +2,7 @@
 #pragma once
 
 #include <autodiff/tape.hpp>
+#include <memory>
 
 namespace xgrad::detail {
 
@@ -55,6 +56,10 @@ class SupportScope {
   SupportScope& operator=(const SupportScope&) = delete;
   /// The innermost one's; empty outside of rules.
   static const Support& current() noexcept;
+  /// The innermost one, or none. It lives while one node's rule is asked for the cotangents of its inputs, one after another.
+  static const SupportScope* innermost() noexcept;
+
+  mutable std::shared_ptr<void> memo;  ///< what a rule keeps from the first of these questions to the last
 
  private:
   friend Tensor scale(const Tensor& g, const Tensor& d);
