@@ -54,10 +54,10 @@ xsimd::batch<T, A> by_element(const xsimd::batch<T, A>& x, F f) {
   return xsimd::batch<T, A>::load_aligned(values);
 }
 
-/// `y`, but f(x) in those lanes where `outside` holds, which are rare: ends of a range where a batch function is not right.
+/// f(x) in those lanes where `outside` holds, elsewhere `y`. Never inlined: a call that is hardly ever made leaves the registers of
+/// the loop around it alone.
 template <class T, class A, class F>
-xsimd::batch<T, A> mended(const xsimd::batch<T, A>& x, const xsimd::batch<T, A>& y, const xsimd::batch_bool<T, A>& outside, F f) {
-  if (!xsimd::any(outside)) [[likely]] return y;
+[[gnu::noinline, gnu::cold]] xsimd::batch<T, A> mend_lanes(xsimd::batch<T, A> x, xsimd::batch<T, A> y, xsimd::batch_bool<T, A> outside, F f) {
   alignas(64) T from[xsimd::batch<T, A>::size], to[xsimd::batch<T, A>::size];
   alignas(64) bool is_outside[xsimd::batch<T, A>::size];
   x.store_aligned(from);
@@ -66,6 +66,13 @@ xsimd::batch<T, A> mended(const xsimd::batch<T, A>& x, const xsimd::batch<T, A>&
   for (std::size_t i = 0; i < xsimd::batch<T, A>::size; ++i)
     if (is_outside[i]) to[i] = f(from[i]);
   return xsimd::batch<T, A>::load_aligned(to);
+}
+
+/// `y`, but f(x) in those lanes where `outside` holds, which are rare: ends of a range where a batch function is not right.
+template <class T, class A, class F>
+xsimd::batch<T, A> mended(const xsimd::batch<T, A>& x, const xsimd::batch<T, A>& y, const xsimd::batch_bool<T, A>& outside, F f) {
+  if (!xsimd::any(outside)) [[likely]] return y;
+  return mend_lanes(x, y, outside, f);
 }
 
 /// Kernels that call functions as long as exp say `static constexpr bool costly = true`.

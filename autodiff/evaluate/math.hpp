@@ -49,12 +49,15 @@ xsimd::batch<float, A> exp_of(const xsimd::batch<float, A>& x) {
   return (Batch(1.0f) + e.p) * e.power(half) * e.power(e.n - half);
 }
 
+/// 1 / (1 + e⁻ˣ) with e⁻ˣ = 2ⁿ · (1 + p), as 2⁻ⁿ / (2⁻ⁿ + (1 + p)): however small, 2⁻ⁿ is a number, where 2ⁿ would be infinite.
 template <class A>
 xsimd::batch<float, A> sigmoid_of(const xsimd::batch<float, A>& x) {
   using Batch = xsimd::batch<float, A>;
-  const ReducedExp<A> e(clamped(-x, -87.0f, 88.7f));
-  const Batch y = Batch(1.0f) / (Batch(1.0f) + (Batch(1.0f) + e.p) * e.power(e.n));
-  return mended(x, y, x < Batch(-87.0f), [](float v) { return static_cast<float>(std::exp(static_cast<double>(v))); });
+  using Whole = xsimd::batch<std::int32_t, A>;
+  const ReducedExp<A> e(clamped(-x, -87.0f, 104.0f));
+  const Whole n = Whole(0) - e.n, half = n >> 1;
+  const Batch power = e.power(half) * e.power(n - half);
+  return power / (power + (Batch(1.0f) + e.p));
 }
 
 /// (e²ˣ - 1) / (e²ˣ + 1), the numerator as expm1, so that small ones keep their digits.

@@ -235,13 +235,6 @@ struct Power : Binary<Power> {
   }
 };
 
-/// √x whose slope at 0 is 0 rather than infinite.
-struct FlatRoot : Unary<FlatRoot> {
-  static constexpr std::string_view title = "sqrt";
-  static auto kernel(const auto& x) { return xsimd::sqrt(x); }
-  static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return scale(g, value_at_kink(y == 0, 0, 0.5 / y)); }
-};
-
 /// sign(x)·|x|ᵖ for a number p, 0 at 0 for all of them: the slope of |x|ᵖ, chosen where there is none.
 struct SignedPower : Binary<SignedPower> {
   static constexpr std::string_view title = "power";

@@ -56,6 +56,17 @@ struct ArcTanSlope : Unary<ArcTanSlope> {
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor& y) { return scale(g, -2 * (x * y) * y); }
 };
 
+/// 1/√(1 + x²), the slope of arcsinh x; the square may overflow.
+struct ArcSinhSlope : Unary<ArcSinhSlope> {
+  static constexpr std::string_view title = "arcsinh";
+  static auto kernel(const auto& x) {
+    using T = std::remove_cvref_t<decltype(x)>;
+    const T size = xsimd::abs(x);
+    return T(1) / choose(size > T(1e9), size, xsimd::sqrt(T(1) + x * x));
+  }
+  static Tensor rule(const Tensor& g, const Tensor& x, const Tensor& y) { return scale(g, -(x * y) * square(y)); }
+};
+
 /// eᵃ/(eᵃ + eᵇ), the slope of logaddexp(a, b) along a: half for two equal infinities.
 struct LogAddExpSlope : Binary<LogAddExpSlope> {
   static constexpr std::string_view title = "logaddexp";

@@ -7,6 +7,7 @@ namespace xgrad::detail {
 XGRAD_SIMD_KERNELS(LogSlope);
 XGRAD_SIMD_KERNELS(Gaussian);
 XGRAD_SIMD_KERNELS(ArcTanSlope);
+XGRAD_SIMD_KERNELS(ArcSinhSlope);
 XGRAD_SIMD_KERNELS(LogAddExpSlope);
 XGRAD_SIMD_KERNELS(PowerSlope);
 XGRAD_SIMD_KERNELS(HypotSlope);

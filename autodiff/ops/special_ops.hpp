@@ -61,7 +61,7 @@ struct Softplus : Unary<Softplus> {
   static constexpr bool costly = true;
   static auto kernel(const auto& x) {
     using T = std::remove_cvref_t<decltype(x)>;
-    return log1p_of(exp_of(-xsimd::abs(x))) + choose(x > T(0), x, choose(is_nan(x), x, T(0)));
+    return log1p_of(exp_of(-xsimd::abs(x))) + choose(x > T(0), x, T(0));  // the first is NaN of NaN
   }
   static Tensor rule(const Tensor& g, const Tensor& x, const Tensor&) { return scale(g, sigmoid(x)); }
 };

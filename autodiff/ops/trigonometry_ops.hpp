@@ -44,7 +44,7 @@ XGRAD_FUNCTION(ArcCos, "arccos", xsimd::acos, std::acos, -1 / sqrt((1 - x) * (1 
 XGRAD_FUNCTION(ArcTan, "arctan", xsimd::atan, std::atan, unary<ArcTanSlope>(x));
 XGRAD_FUNCTION(Sinh, "sinh", sinh_of, std::sinh, cosh(x));
 XGRAD_FUNCTION(Cosh, "cosh", cosh_of, std::cosh, sinh(x));
-XGRAD_FUNCTION(ArcSinh, "arcsinh", xsimd::asinh, std::asinh, 1 / hypot(x, 1));
+XGRAD_FUNCTION(ArcSinh, "arcsinh", xsimd::asinh, std::asinh, unary<ArcSinhSlope>(x));
 XGRAD_FUNCTION(ArcCosh, "arccosh", acosh_of, std::acosh, 1 / (sqrt(x - 1) * sqrt(x + 1)));
 XGRAD_FUNCTION(ArcTanh, "arctanh", xsimd::atanh, std::atanh, binary<LogSlope>(1.0, (1 - x) * (1 + x)));
 XGRAD_FUNCTION(Exp2, "exp2", exp2_of, std::exp2, y * std::numbers::ln2);
