@@ -1,16 +1,14 @@
 // All of the engine.
 #pragma once
 
-#include <autodiff/anomaly.hpp>
-#include <autodiff/backward.hpp>
-#include <autodiff/elementwise_function.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/evaluate/simd.hpp>
-#include <autodiff/evaluate/threads.hpp>
-#include <autodiff/gradcheck.hpp>
-#include <autodiff/graph.hpp>
-#include <autodiff/implicit.hpp>
-#include <autodiff/jit.hpp>
+#include <autodiff/core/function.hpp>
+#include <autodiff/core/runtime.hpp>
+#include <autodiff/core/tape.hpp>
+#include <autodiff/core/tensor.hpp>
+#include <autodiff/debug/anomaly.hpp>
+#include <autodiff/debug/gradcheck.hpp>
+#include <autodiff/debug/graph.hpp>
+#include <autodiff/gradient/backward.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
@@ -19,6 +17,7 @@
 #include <autodiff/ops/index.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/products.hpp>
+#include <autodiff/ops/random.hpp>
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/scan.hpp>
@@ -27,8 +26,8 @@
 #include <autodiff/ops/special.hpp>
 #include <autodiff/ops/statistics.hpp>
 #include <autodiff/ops/update.hpp>
-#include <autodiff/random.hpp>
-#include <autodiff/tape.hpp>
-#include <autodiff/tensor.hpp>
-#include <autodiff/transforms.hpp>
-#include <autodiff/vectorize.hpp>
+#include <autodiff/transforms/elementwise_function.hpp>
+#include <autodiff/transforms/implicit.hpp>
+#include <autodiff/transforms/jit.hpp>
+#include <autodiff/transforms/transforms.hpp>
+#include <autodiff/transforms/vmap.hpp>

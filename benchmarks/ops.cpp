@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <autodiff/evaluate/buffer.hpp>
+#include <autodiff/core/buffer.hpp>
 #include <tests/catalogue/catalogue.hpp>
 
 using namespace xgrad;

@@ -1,4 +1,4 @@
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <nn/activations.hpp>
 #include <numbers>

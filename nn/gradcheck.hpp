@@ -1,6 +1,6 @@
 #pragma once
 
-#include <autodiff/gradcheck.hpp>
+#include <autodiff/debug/gradcheck.hpp>
 #include <functional>
 #include <nn/module.hpp>
 

@@ -1,6 +1,6 @@
-#include <autodiff/detail/engine.hpp>
+#include <autodiff/ops/random_engine.hpp>
 #include <autodiff/ops/create.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <nn/init.hpp>
 #include <stdexcept>

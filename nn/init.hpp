@@ -3,8 +3,8 @@
 // std::logic_error for one that is undefined or the result of an op.
 #pragma once
 
-#include <autodiff/random.hpp>
-#include <autodiff/tensor.hpp>
+#include <autodiff/ops/random.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <string_view>
 
 namespace xgrad::nn::init {

@@ -1,3 +1,4 @@
+#include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/check_values.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/elementwise.hpp>

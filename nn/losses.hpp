@@ -4,7 +4,7 @@
 // of losses on numbers, and weights, take the input's dtype.
 #pragma once
 
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <optional>
 
 namespace xgrad::nn {

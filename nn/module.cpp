@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/runtime.hpp>
+#include <autodiff/core/tape.hpp>
 #include <map>
 #include <nn/detail/ownership.hpp>
 #include <nn/module.hpp>

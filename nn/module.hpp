@@ -1,6 +1,6 @@
 #pragma once
 
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <iosfwd>
 #include <string>
 #include <string_view>

@@ -1,7 +1,9 @@
 #include <algorithm>
-#include <autodiff/evaluate/cache.hpp>
-#include <autodiff/evaluate/compiled.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/evaluate/plan_cache.hpp>
+#include <autodiff/evaluate/executable.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/core/trace_state.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -17,16 +19,11 @@ Value packed_value(const Node& node) {
   return value;
 }
 
-thread_local Tracing* tracing = nullptr;
-thread_local Capturing* capturing = nullptr;
-
-constexpr std::uint64_t unlimited = ~std::uint64_t{0}, part_of_long = 1 << 12;
-
 /// What evaluating takes, kept from one time to the next; of a thread.
 struct Workspace {
-  Capture capture;
+  GraphSnapshot capture;
   std::vector<Value> results;
-  StructureCache<CompiledGraph> graphs;
+  StructureCache<Executable> graphs;
   bool busy = false;
 };
 
@@ -55,64 +52,6 @@ Value fresh_value(const Node& node) {
           true};
 }
 
-std::uint64_t Tracing::current() noexcept { return tracing ? tracing->number_ : 0; }
-void Tracing::note_read() {
-  if (capturing && capturing->strict_)
-    throw std::logic_error(std::string(capturing->name_) +
-                           ": the function reads a value or draws random numbers while it is captured, which would stay as they are; pass "
-                           "them as arguments, and choose by value with where()");
-  for (Tracing* at = tracing; at; at = at->before_) at->read = true;
-}
-std::uint64_t Tracing::limit() noexcept { return tracing ? tracing->limit_ : 0; }
-Tracing::Tracing(std::size_t nodes) noexcept
-    : before_(std::exchange(tracing, this)), limit_(nodes > longest_planned ? part_of_long : unlimited) {
-  thread_local std::uint64_t count = 0;
-  number_ = ++count;
-}
-Tracing::~Tracing() { tracing = before_; }
-
-Capturing::Capturing(std::string_view name, bool strict) noexcept : name_(name), strict_(strict), before_(std::exchange(capturing, this)) {}
-Capturing::~Capturing() { capturing = before_; }
-bool Capturing::active() noexcept { return capturing != nullptr; }
-void Capturing::refuse(std::string_view op) {
-  if (capturing && capturing->strict_)
-    throw std::logic_error(std::string(op) + ": not within a function that " + std::string(capturing->name_) +
-                           " captures; it would be done once, rather than each time it runs");
-}
-void Capturing::refuse_shape(std::string_view op) {
-  if (capturing && capturing->strict_)
-    throw located<std::logic_error>(std::string(op) + ": the shape of the result depends on values, so not within a function that " + std::string(capturing->name_) +
-                                    " captures; use where() or masked_fill(), or call it before and pass the result as an argument");
-}
-void Capturing::note_leaf(Node* leaf) {
-  if (!capturing) return;
-  const auto is_it = [leaf](const LeafUse& use) { return use.value == leaf->current.get(); };
-  if (std::none_of(capturing->leaves.begin(), capturing->leaves.end(), is_it))
-    capturing->leaves.push_back({Tensor(Ref<Node>(leaf)), leaf->current.get()});
-}
-Tensor Capturing::leaf_of_value(const Node* value) {
-  if (capturing)
-    for (const LeafUse& use : capturing->leaves)
-      if (use.value == value) return use.leaf;
-  return {};
-}
-void Capturing::note_number(const Node* number) {
-  if (capturing) capturing->numbers.emplace_back(Ref<Node>(const_cast<Node*>(number)));
-}
-void Capturing::note_constant(Node* leaf) {
-  if (capturing) capturing->constants.emplace_back(Ref<Node>(leaf));
-}
-bool Capturing::strict() noexcept { return capturing != nullptr && capturing->strict_; }
-void Capturing::note_checking(const Tensor& x) {
-  if (capturing) capturing->checking.push_back(x);
-}
-bool Capturing::note_check(const Tensor& x, ValuesCheck check) {
-  for (Tracing* at = tracing; at; at = at->before_) at->read = true;  // on purpose, so this is no error
-  const bool result = check(resolve(x.node())->array());
-  capturing->checks.push_back({x, std::move(check), result});
-  return result;
-}
-
 namespace {
 
 /// Computes what one thread recorded, under its lock.
@@ -127,12 +66,12 @@ void compute(std::span<Node* const> roots, const EvaluationObserver* observer, s
     bool& busy;
   } lease(work.busy);
 
-  Capture& capture = work.capture;
+  GraphSnapshot& capture = work.capture;
   capture.collect(roots);
   const std::uint64_t hash = capture.hash();
-  std::shared_ptr<const CompiledGraph> graph = work.graphs.find(hash, capture.key);
+  std::shared_ptr<const Executable> graph = work.graphs.find(hash, capture.key);
   if (!graph) {
-    graph = std::make_shared<const CompiledGraph>(capture);
+    graph = std::make_shared<const Executable>(capture);
     if (!observer) work.graphs.insert(hash, capture.key, graph);
   }
   if (observer) (*observer)(capture, graph);

@@ -1,7 +1,7 @@
 // Fewer and shorter steps for a vector program: looks at one step after another, and at each with the next.
 #pragma once
 
-#include <autodiff/evaluate/instructions.hpp>
+#include <autodiff/kernels/instructions.hpp>
 #include <functional>
 #include <iterator>
 #include <utility>

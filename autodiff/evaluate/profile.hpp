@@ -2,7 +2,7 @@
 // ui.perfetto.dev show.
 #pragma once
 
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>

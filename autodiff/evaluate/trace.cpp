@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/core/trace_state.hpp>
 #include <autodiff/evaluate/trace.hpp>
 #include <cstring>
 #include <sstream>

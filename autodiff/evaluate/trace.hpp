@@ -1,7 +1,7 @@
 // What a function records, to be compared with what it records another time.
 #pragma once
 
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/core/tape.hpp>
 #include <functional>
 #include <memory>
 #include <span>

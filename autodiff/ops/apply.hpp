@@ -1,7 +1,7 @@
 // How an elementwise op is recorded: dtypes promoted, shapes broadcast.
 #pragma once
 
-#include <autodiff/evaluate/element_kernels.hpp>
+#include <autodiff/kernels/element_kernels.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
 #include <initializer_list>
 

@@ -1,5 +1,6 @@
-#include <autodiff/detail/batched.hpp>
+#include <autodiff/ops/batching.hpp>
 #include <autodiff/ops/check_values.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <memory>
 
 namespace xgrad::detail {

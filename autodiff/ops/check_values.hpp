@@ -1,7 +1,8 @@
 // Functions that refuse some values of their arguments, whoever computes them and whenever.
 #pragma once
 
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/core/trace_state.hpp>
 #include <string_view>
 #include <utility>
 

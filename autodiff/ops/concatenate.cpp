@@ -1,8 +1,9 @@
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/support.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <stdexcept>
 
 namespace xgrad {
@@ -28,7 +29,7 @@ struct Concatenate final : GeneralOp {
     return g.slice(slices);
   }
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    return g.mask.defined() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
+    return g.is_restricted() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<Concatenate>(axis + 1, starts); }
 

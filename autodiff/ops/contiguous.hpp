@@ -1,8 +1,8 @@
 // Values of an array row by row, for ops that do not step through strides themselves.
 #pragma once
 
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/kernels/tiles.hpp>
+#include <autodiff/core/tape.hpp>
 
 namespace xgrad::detail {
 

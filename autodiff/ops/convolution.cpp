@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/kernels.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/kernels/kernels.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/convolution.hpp>
 #include <autodiff/ops/create.hpp>
@@ -11,7 +11,7 @@
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/support.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <limits>
 #include <stdexcept>
 
@@ -86,7 +86,7 @@ struct Im2Col final : GeneralOp {
     else return record_fold(g, windows, inputs[0].shape(1));
   }
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    if (!g.mask.defined()) return {};
+    if (!g.is_restricted()) return {};
     return detail::moved(g, y.shape(), [&](const Tensor& t) { return vjp(i, t, inputs, y); });
   }
   /// Images of the batch are images more.

@@ -3,7 +3,7 @@
 // sizes that do not fit.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 
 namespace xgrad {

@@ -1,6 +1,6 @@
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>

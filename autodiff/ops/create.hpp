@@ -2,7 +2,7 @@
 // Throw std::invalid_argument for a negative extent.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <autodiff/detail/condition.hpp>
+#include <autodiff/kernels/condition.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/elementwise.hpp>

@@ -6,7 +6,7 @@
 // J. Townsend, "Differentiating the singular value decomposition" (2016).
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <tuple>
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/check_values.hpp>
 #include <autodiff/ops/contiguous.hpp>
@@ -52,19 +52,6 @@ Tensor Operand::to(DType dtype) const {
     if (!entry.tensor.defined()) entry.tensor = make_leaf_copy({}, dtype, &value);
     return entry.tensor;
   });
-}
-
-Tensor Tensor::to(DType dtype, std::source_location where) const {
-  check_defined("to", *this);
-  if (dtype == this->dtype()) return *this;
-  const detail::CallSite site(where);
-  const auto cast = [&](const std::shared_ptr<const Op>& op) { return record(op, std::span(this, 1), shape(), dtype); };
-  switch (dtype) {
-    case DType::bool_: return cast(shared_op<Cast<DType::bool_>>());
-    case DType::int64: return cast(shared_op<Cast<DType::int64>>());
-    case DType::float32: return cast(shared_op<Cast<DType::float32>>());
-    default: return cast(shared_op<Cast<DType::float64>>());
-  }
 }
 
 Tensor add(const Operand& a, const Operand& b) { return binary<Add>(a, b); }

@@ -4,7 +4,7 @@
 // cotangent of zero stays zero: what `where` masks out leaves no trace in a gradient.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,4 +1,4 @@
-#include <autodiff/evaluate/vector.hpp>
+#include <autodiff/kernels/vector.hpp>
 #include <autodiff/ops/elementwise_ops.hpp>
 
 namespace xgrad::detail {

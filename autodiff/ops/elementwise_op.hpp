@@ -1,7 +1,7 @@
 // Bases of elementwise ops: from an op's `kernel` and `rule` to what the engine asks for.
 #pragma once
 
-#include <autodiff/evaluate/kernels.hpp>
+#include <autodiff/kernels/kernels.hpp>
 
 namespace xgrad::detail {
 

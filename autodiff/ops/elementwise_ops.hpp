@@ -1,7 +1,7 @@
 // The elementwise ops: each one struct with its name, its kernel for one element or one batch, and its rule.
 #pragma once
 
-#include <autodiff/evaluate/math.hpp>
+#include <autodiff/kernels/math.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -162,7 +162,7 @@ struct Relu : Unary<Relu> {
   // By y, which a product behind it keeps anyway; x need not be kept.
   static Tensor rule(const Tensor& g, const Tensor&, const Tensor& y) { return where(y <= 0, 0, g); }
   Support cotangent_support(std::size_t, const Support& g, std::span<const Tensor>, const Tensor& y) const final {
-    return within(g, logical_not(y <= 0), y.dim());
+    return g.is_restricted() ? within(g, logical_not(y <= 0), y.dim()) : Support{.mask = {}, .above = y};
   }
 };
 

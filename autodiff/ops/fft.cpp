@@ -1,11 +1,11 @@
-#include <autodiff/detail/batched.hpp>
+#include <autodiff/ops/batching.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/fft.hpp>
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <complex>
 #include <set>
 #include <stdexcept>

@@ -4,7 +4,7 @@
 // the shape, for an axis that is out of range or empty, and for complex values without pairs at their end.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 
 namespace xgrad {

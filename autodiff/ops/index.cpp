@@ -1,7 +1,9 @@
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/evaluate/kernels.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/core/trace_state.hpp>
+#include <autodiff/kernels/tiles.hpp>
+#include <autodiff/kernels/kernels.hpp>
 #include <autodiff/ops/check_values.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
@@ -10,7 +12,7 @@
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/support.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cstring>
 #include <stdexcept>
 
@@ -125,7 +127,7 @@ struct TakeAlongAxis final : Indexing {
     detail::Support result = Indexing::cotangent_support(i, g, inputs, y);
     if (y.shape(static_cast<std::int64_t>(axis)) == 0) return result;
     result.axis = static_cast<std::int64_t>(axis);
-    result.lines = detail::along(g, result.axis).mask;
+    result.lines = detail::mask_of(detail::along(g, result.axis));
     return result;
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<TakeAlongAxis>(axis + 1); }

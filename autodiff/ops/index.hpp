@@ -2,7 +2,7 @@
 // std::out_of_range at the call, which therefore computes the indices. Indices get no gradient.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

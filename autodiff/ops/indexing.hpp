@@ -1,7 +1,7 @@
 // What ops elsewhere need of slices and indices.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <string_view>
 #include <vector>
 

@@ -1,13 +1,15 @@
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/detail/blas.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/evaluate/threads.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/kernels/blas.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/core/runtime.hpp>
+#include <autodiff/kernels/tiles.hpp>
+#include <autodiff/kernels/threads.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/support.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/transposed.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <optional>
 #include <stdexcept>
 
@@ -98,14 +100,17 @@ struct MatMul final : GeneralOp {
   Tensor vjp(std::size_t i, const Tensor& g, std::span<const Tensor> inputs, const Tensor&) const override {
     // The cotangent of a transposed operand is computed as what was transposed lies in memory, so that the replay, coming
     // through the transpose, ends with a plain product: a weight's gradient is then row-major like the weight.
-    const Tensor a = i == 0 ? inputs[0] : counted(inputs[0], -1), b = i == 1 ? inputs[1] : counted(inputs[1], -2);
     const Tensor before = detail::before_transpose(inputs[i]);
-    if (i == 0) return before.defined() ? matrix_transpose(matmul(b, matrix_transpose(g))) : matmul(g, transposed(b));
+    if (i == 0) {
+      const Tensor b = counted(inputs[1], -2);
+      return before.defined() ? matrix_transpose(matmul(b, matrix_transpose(g))) : matmul(g, transposed(b));
+    }
+    const Tensor a = counted(inputs[0], -1);
     return before.defined() ? matrix_transpose(matmul(matrix_transpose(g), a)) : matmul(transposed(a), g);
   }
   /// Rows of g that do not count are such of the first cotangent, columns of the second.
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override {
-    return g.mask.defined() && g.mask.shape(i == 0 ? -1 : -2) == 1 ? detail::Support{g.mask} : detail::Support{};
+    return g.mask.defined() && !g.above.defined() && g.mask.shape(i == 0 ? -1 : -2) == 1 ? detail::Support{g.mask} : detail::Support{};
   }
   Tensor vectorized(const detail::Batched& batched) const override {
     const std::size_t rank = batched.shape().size();
@@ -119,8 +124,8 @@ struct MatMul final : GeneralOp {
   /// The factor that g is multiplied with, without the rows, or columns, that meet those of g that do not count as a whole: along
   /// `axis` their mask has an extent of 1.
   static Tensor counted(const Tensor& x, std::int64_t axis) {
-    const Tensor& mask = detail::SupportScope::current().mask;
-    return mask.defined() && mask.shape(axis) == 1 ? where(mask, x, 0) : x;
+    const detail::Support& support = detail::SupportScope::current();
+    return support.mask.defined() && !support.above.defined() && support.mask.shape(axis) == 1 ? where(support.mask, x, 0) : x;
   }
   static Tensor transposed(const Tensor& x) {
     Tensor before = detail::before_transpose(x);

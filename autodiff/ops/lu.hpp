@@ -1,7 +1,7 @@
 // Factors of matrices by Gauss's elimination, and what is solved by them.
 #pragma once
 
-#include <autodiff/detail/condition.hpp>
+#include <autodiff/kernels/condition.hpp>
 #include <autodiff/ops/matrices.hpp>
 
 namespace xgrad::detail {

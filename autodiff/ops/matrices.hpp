@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/detail/blas.hpp>
-#include <autodiff/detail/lapack.hpp>
-#include <autodiff/evaluate/threads.hpp>
+#include <autodiff/core/trace_state.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/kernels/blas.hpp>
+#include <autodiff/kernels/lapack.hpp>
+#include <autodiff/core/runtime.hpp>
+#include <autodiff/kernels/threads.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/decompositions.hpp>
 #include <autodiff/ops/shape.hpp>

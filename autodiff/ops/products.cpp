@@ -5,7 +5,7 @@
 #include <autodiff/ops/rearrange.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <numeric>
 #include <stdexcept>
 

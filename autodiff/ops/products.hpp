@@ -2,7 +2,7 @@
 // naming the function and the shapes, when extents do not agree.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>

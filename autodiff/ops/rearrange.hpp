@@ -2,7 +2,7 @@
 // All throw std::invalid_argument, naming the function and the shape, for an axis out of range.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 #include <utility>
 #include <vector>

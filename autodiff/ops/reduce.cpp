@@ -1,5 +1,5 @@
-#include <autodiff/evaluate/instruction_sets.hpp>
-#include <autodiff/evaluate/scratch.hpp>
+#include <autodiff/kernels/instruction_sets.hpp>
+#include <autodiff/core/scratch.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/reduction.hpp>
@@ -133,7 +133,7 @@ Tensor arg_extreme(const Tensor& x, std::int64_t axis, bool keepdims) {
 namespace detail {
 
 Tensor Reduction::kept(const Tensor& t) const { return keepdims || axes.empty() ? t : expand_dims(t, Axes(axes)); }
-Support Reduction::kept(const Support& g) const { return g.mask.defined() ? Support{kept(g.mask)} : Support{}; }
+Support Reduction::kept(const Support& g) const { return g.is_restricted() ? Support{kept(mask_of(g))} : Support{}; }
 
 Shape reduced_shape(const Shape& shape, std::span<const std::int64_t> axes, bool keepdims) {
   Shape result;

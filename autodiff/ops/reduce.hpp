@@ -2,7 +2,7 @@
 // std::invalid_argument, naming the function and the shape, for an axis out of range or given twice.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,25 +1,21 @@
 // The base of ops that reduce over axes.
 #pragma once
 
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/tape.hpp>
 #include <span>
 #include <utility>
 
 namespace xgrad::detail {
 
-/// An op of one input that takes its values along some axes together.
-struct Reduction : GeneralOp {
-  Reduction(AxisList axes, bool keepdims) : axes(std::move(axes)), keepdims(keepdims) {}
-  bool operator==(const Reduction& other) const { return axes == other.axes && keepdims == other.keepdims; }
+/// A reduction, with what its rules need.
+struct Reduction : ReductionOp {
+  using ReductionOp::ReductionOp;
 
   /// `t`, of the result's shape, with the reduced axes as extents of 1, so that it broadcasts to the input.
   Tensor kept(const Tensor& t) const;
   /// Likewise, for a cotangent of the result.
   Support kept(const Support& g) const;
-
-  AxisList axes;  ///< sorted, counted from the front
-  bool keepdims;
 };
 
 /// The shape left of `shape` when `axes` (sorted, counted from the front) are reduced.

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <autodiff/ops/reduction_input.hpp>
 
 namespace xgrad::detail {

@@ -2,9 +2,9 @@
 // ("rows"), outer is 1 when they come first ("columns").
 #pragma once
 
-#include <autodiff/evaluate/buffer.hpp>
-#include <autodiff/ops/reduction_loops.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/buffer.hpp>
+#include <autodiff/kernels/reduction_loops.hpp>
+#include <autodiff/core/tape.hpp>
 #include <span>
 
 namespace xgrad::detail {

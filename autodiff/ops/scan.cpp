@@ -1,11 +1,12 @@
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/scan.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/support.hpp>
 #include <autodiff/ops/special.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 
 namespace xgrad {
 namespace {
@@ -36,7 +37,7 @@ struct CumSum final : GeneralOp {
     return detail::record(detail::interned<CumSum>(axis, !reversed), {&g, 1}, g.shape(), g.dtype());
   }
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    if (!g.mask.defined()) return {};
+    if (!g.is_restricted()) return {};
     return detail::moved(g, y.shape(), [&](const Tensor& t) { return vjp(i, t, inputs, y); });
   }
   Tensor vectorized(const detail::Batched& batched) const override { return batched.by<CumSum>(axis + 1, reversed); }

@@ -1,7 +1,7 @@
 // Running reductions along an axis. All throw std::invalid_argument for an axis out of range.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
+#include <autodiff/ops/batching.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/support.hpp>
 #include <autodiff/ops/transposed.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <numeric>
 #include <stdexcept>
 #include <typeinfo>
@@ -60,15 +60,16 @@ struct Reshape final : ViewOp {
     return reshape(g, inputs[0].shape());
   }
   detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    if (!g.mask.defined()) return {};
+    if (!g.is_restricted()) return {};
+    const Tensor& mask = detail::mask_of(g);
     const Shape &from = y.shape(), &to = inputs[0].shape();
     // Rows that count as a whole, or not at all, stay so where leading axes are joined or divided.
-    const bool keeps_rows = !from.empty() && !to.empty() && from.back() == to.back() && from.back() != 0 && g.mask.shape().back() == 1;
+    const bool keeps_rows = !from.empty() && !to.empty() && from.back() == to.back() && from.back() != 0 && mask.shape().back() == 1;
     const auto rows = [&](Shape shape) {
       if (keeps_rows) shape.back() = 1;
       return shape;
     };
-    return {reshape(broadcast_to(g.mask, rows(from)), rows(to))};
+    return {reshape(broadcast_to(mask, rows(from)), rows(to))};
   }
   Tensor vectorized(const detail::Batched& batched) const override { return reshape(batched.input(0), batched.of_all()); }
 };
@@ -91,7 +92,7 @@ struct Permute final : ViewOp {
     return permute(g, std::move(inverse));
   }
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    return g.mask.defined() ? detail::Support{vjp(i, g.mask, inputs, y)} : g;
+    return g.is_restricted() ? detail::Support{vjp(i, detail::mask_of(g), inputs, y)} : g;
   }
   Tensor vectorized(const detail::Batched& batched) const override {
     AxisList order{0};
@@ -272,8 +273,5 @@ Tensor flatten(const Located& x, std::int64_t start_axis) {
   shape.push_back(rest);
   return reshape_as("flatten", x, std::move(shape));
 }
-
-Tensor Tensor::reshape(const Shape& shape, std::source_location where) const { return xgrad::reshape(Located(*this, where), shape); }
-Tensor Tensor::transpose(std::source_location where) const { return xgrad::transpose(Located(*this, where)); }
 
 }  // namespace xgrad

@@ -1,7 +1,7 @@
 // Functions that rearrange. They copy no values unless said otherwise.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <vector>
 
 namespace xgrad {

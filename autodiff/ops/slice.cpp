@@ -1,9 +1,10 @@
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/kernels/tiles.hpp>
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/support.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cstring>
 #include <stdexcept>
 
@@ -78,7 +79,7 @@ struct Embed final : GeneralOp {
     return detail::record_view(detail::interned<SliceView>(selection), g, selection.shape);
   }
   detail::Support cotangent_support(std::size_t i, const detail::Support& g, std::span<const Tensor> inputs, const Tensor& y) const override {
-    return g.mask.defined() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
+    return g.is_restricted() ? detail::Support{vjp(i, detail::full_mask(g, y.shape()), inputs, y)} : g;
   }
   Tensor vectorized(const detail::Batched& batched) const override { return embed(batched.input(0), behind_batch(selection, batched.count())); }
 
@@ -90,7 +91,7 @@ Tensor embed(const Tensor& g, const Selection& selection) {
 }
 
 detail::Support embed(const detail::Support& g, const Selection& selection) {
-  if (g.mask.defined()) return {embed(detail::full_mask(g, selection.shape), selection)};
+  if (g.is_restricted()) return {embed(detail::full_mask(g, selection.shape), selection)};
   // Along each axis some indices are taken; an axis taken whole needs no extent of its own.
   Shape shape(selection.source.size(), 1);
   std::vector<std::vector<bool>> taken(selection.source.size());

@@ -2,7 +2,7 @@
 // would take several: each an op with a rule of its own. In the rules a, b, x are the inputs, y the output, g its cotangent.
 #pragma once
 
-#include <autodiff/evaluate/math.hpp>
+#include <autodiff/kernels/math.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>

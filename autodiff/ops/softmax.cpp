@@ -1,9 +1,10 @@
 // logsumexp, softmax and log_softmax: primitives, for written with exp, max and sum they would trip over infinities and
 // over the ties of max, and pass over their values several times more.
-#include <autodiff/detail/batched.hpp>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/evaluate/instruction_sets.hpp>
-#include <autodiff/evaluate/scratch.hpp>
+#include <autodiff/ops/batching.hpp>
+#include <autodiff/core/evaluator.hpp>
+#include <autodiff/kernels/tiles.hpp>
+#include <autodiff/kernels/instruction_sets.hpp>
+#include <autodiff/core/scratch.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/reduction.hpp>

@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <autodiff/detail/batched.hpp>
+#include <autodiff/core/trace_state.hpp>
+#include <autodiff/ops/batching.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
@@ -9,7 +10,7 @@
 #include <autodiff/ops/reduction.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <autodiff/ops/sort.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <numeric>
 #include <stdexcept>
 

@@ -2,7 +2,7 @@
 // keep their order.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 #include <utility>
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/check_values.hpp>
 #include <autodiff/ops/contiguous.hpp>

@@ -2,7 +2,7 @@
 // broadcast and promote, and a cotangent of zero stays zero. Names are NumPy's, SciPy's for special functions.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 #include <optional>
 

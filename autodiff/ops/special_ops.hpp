@@ -1,7 +1,7 @@
 // More functions of mathematics, as elementwise_ops.hpp has the basic ones.
 #pragma once
 
-#include <autodiff/evaluate/math.hpp>
+#include <autodiff/kernels/math.hpp>
 #include <autodiff/ops/create.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>

@@ -9,7 +9,7 @@
 #include <autodiff/ops/statistics.hpp>
 #include <autodiff/ops/special.hpp>
 #include <autodiff/ops/support.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <limits>
 #include <optional>

@@ -1,7 +1,7 @@
 // More reductions; axes and `keepdims` as in reduce.hpp. Names are NumPy's.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 
 namespace xgrad {
 

@@ -91,13 +91,18 @@ Tensor scale(const Tensor& g, const Tensor& d, const Support& support) {
   if (factor == Known::one && g.dtype() == d.dtype() && broadcast_shapes("scale", g.shape(), d.shape()) == g.shape()) return g;
   const bool is_copy = known(*g.node()) == Known::one && g.dtype() == d.dtype() && broadcast_shapes("scale", g.shape(), d.shape()) == d.shape();
   const Tensor product = is_copy ? d : binary<Multiply>(g, d);
-  return support.mask.defined() && factor == Known::nothing ? where(support.mask, product, 0) : product;
+  return support.is_restricted() && factor == Known::nothing ? where(mask_of(support), product, 0) : product;
+}
+
+const Tensor& mask_of(const Support& support) {
+  if (!support.mask.defined() && support.above.defined()) support.mask = logical_not(support.above <= 0);
+  return support.mask;
 }
 
 Tensor scale_twice(const Tensor& g, const Tensor& x) { return known(*g.node()) == Known::one ? scale(g, 2 * x) : scale(2 * g, x); }
 
 Tensor nan_where(const Tensor& condition, const Tensor& g) {
-  const Tensor& mask = SupportScope::current().mask;
+  const Tensor& mask = mask_of(SupportScope::current());
   return where(mask.defined() ? logical_and(mask, condition) : condition, std::numeric_limits<double>::quiet_NaN(), zeros_like(g));
 }
 
@@ -116,7 +121,8 @@ Tensor abs_power(const Tensor& x, double p) { return binary<AbsPower>(x, p); }
 Tensor signed_power(const Tensor& x, double p) { return binary<SignedPower>(x, p); }
 
 Support unbroadcast(const Support& g, const Shape& shape) {
-  if (!g.mask.defined()) return {};
+  if (!g.is_restricted() || (g.above.defined() && g.above.shape() == shape)) return g;
+  mask_of(g);
   const std::size_t rank = g.mask.dim(), extra = rank > shape.size() ? rank - shape.size() : 0, missing = shape.size() > rank ? shape.size() - rank : 0;
   AxisList axes;
   for (std::size_t i = 0; i < rank; ++i)
@@ -131,27 +137,29 @@ Support unbroadcast(const Support& g, const Shape& shape) {
 }
 
 Support within(const Support& g, const Tensor& condition, std::size_t rank) {
-  if (!g.mask.defined()) return {with_rank(condition, rank)};
-  if (g.mask.node() == condition.node()) return {g.mask};
+  if (!g.is_restricted()) return {with_rank(condition, rank)};
+  if (mask_of(g).node() == condition.node()) return {g.mask};
   return {logical_and(g.mask, with_rank(condition, rank))};
 }
 
 Support united(const Support& a, const Support& b) {
-  if (!a.mask.defined() || !b.mask.defined()) return {};
-  if (a.mask.node() == b.mask.node()) return {a.mask, a.constant};
+  if (!a.is_restricted() || !b.is_restricted()) return {};
+  if (a.above.defined() && a.above.is(b.above)) return a;
+  if (mask_of(a).node() == mask_of(b).node()) return {a.mask, a.constant};
   if (a.constant && b.constant) return united_constants(a.mask, b.mask);
   return {logical_or(a.mask, b.mask)};
 }
 
 Support along(const Support& g, std::int64_t axis) {
-  if (!g.mask.defined() || g.axis == axis) return {g.lines};
+  if (!g.is_restricted() || g.axis == axis) return {g.lines};
+  mask_of(g);
   return any_along(g, {axis});
 }
 
 Support support_where_not_zero(const Tensor& x) { return {x != 0}; }
 
 Tensor full_mask(const Support& g, const Shape& shape) {
-  return g.mask.defined() ? broadcast_to(g.mask, shape) : ones(shape, DType::bool_);
+  return g.is_restricted() ? broadcast_to(mask_of(g), shape) : ones(shape, DType::bool_);
 }
 
 }  // namespace xgrad::detail

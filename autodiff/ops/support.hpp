@@ -1,7 +1,7 @@
 // Cotangents in rules: products that respect a cotangent's support (tape.hpp), and how supports follow from each other.
 #pragma once
 
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <memory>
 
 namespace xgrad::detail {
@@ -27,6 +27,9 @@ Tensor nan_where(const Tensor& condition, const Tensor& g);
 /// next one infinite or NaN.
 Tensor abs_power(const Tensor& x, double p);
 Tensor signed_power(const Tensor& x, double p);
+
+/// The mask of a support; undefined where all elements count.
+const Tensor& mask_of(const Support& support);
 
 /// The cotangent of what was broadcast from `shape`: sums `g` over what that repeated. Or repeats `g`, where it broadcasts to `shape`.
 Tensor unbroadcast(Tensor g, const Shape& shape);

@@ -1,7 +1,7 @@
 // The trigonometric and hyperbolic functions and their kin, as elementwise_ops.hpp has them.
 #pragma once
 
-#include <autodiff/evaluate/math.hpp>
+#include <autodiff/kernels/math.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/elementwise_op.hpp>
 #include <autodiff/ops/slope_ops.hpp>

@@ -6,7 +6,7 @@
 #include <autodiff/ops/indexing.hpp>
 #include <autodiff/ops/sort.hpp>
 #include <autodiff/ops/update.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <stdexcept>
 
 namespace xgrad {

@@ -1,7 +1,7 @@
 // Index assignment in functional form, as JAX's: x.at(1, xt::all()).set(v) is x with a part replaced; x itself stays.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <vector>
 
 namespace xgrad {

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <examples/command_line.hpp>
 #include <algorithm>
-#include <autodiff/evaluate/threads.hpp>
+#include <autodiff/kernels/threads.hpp>
 #include <charconv>
 #include <cmath>
 #include <iostream>

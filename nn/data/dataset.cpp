@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <autodiff/ops/index.hpp>
-#include <autodiff/random.hpp>
+#include <autodiff/ops/random.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <autodiff/shape.hpp>
+#include <autodiff/core/shape.hpp>
 #include <bit>
 #include <cstdint>
 #include <cstdio>

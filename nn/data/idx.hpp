@@ -1,6 +1,6 @@
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <optional>

@@ -2,7 +2,7 @@
 
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <string>

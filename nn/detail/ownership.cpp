@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <atomic>
-#include <autodiff/graph.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/debug/graph.hpp>
+#include <autodiff/core/tape.hpp>
 #include <mutex>
 #include <nn/detail/ownership.hpp>
 #include <stdexcept>

@@ -1,7 +1,7 @@
 // Who trains which leaf: a parameter that no module names and no optimiser has would never change, and nobody would know.
 #pragma once
 
-#include <autodiff/tensor.hpp>
+#include <autodiff/core/tensor.hpp>
 #include <span>
 #include <string_view>
 

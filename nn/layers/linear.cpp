@@ -2,7 +2,7 @@
 #include <autodiff/ops/linalg.hpp>
 #include <autodiff/ops/shape.hpp>
 #include <cmath>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <nn/detail/ownership.hpp>
 #include <nn/layers/linear.hpp>
 #include <stdexcept>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <autodiff/random.hpp>
+#include <autodiff/ops/random.hpp>
 #include <nn/module.hpp>
 
 namespace xgrad::nn {

@@ -1,4 +1,5 @@
-#include <autodiff/evaluate/evaluate.hpp>
+#include <autodiff/core/tape.hpp>
+#include <autodiff/core/runtime.hpp>
 #include <autodiff/ops/elementwise.hpp>
 #include <autodiff/ops/reduce.hpp>
 #include <autodiff/ops/shape.hpp>

@@ -1,6 +1,7 @@
 #include <algorithm>
+#include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/create.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/tape.hpp>
 #include <cmath>
 #include <nn/detail/ownership.hpp>
 #include <nn/optim/optimizer_plan.hpp>
@@ -87,14 +88,14 @@ std::unique_ptr<Optimizer::Plan> Optimizer::make_plan(const Stepping& stepping, 
         }
         return results;
       },
-      may_read ? CapturedFunction::Reads::noted : CapturedFunction::Reads::refused);
+      may_read ? TracedFunction::Reads::noted : TracedFunction::Reads::refused);
   if (rate_read_) plan->rate = learning_rate_;
   rate_read_ = rate_was_read;
   return plan;
 }
 
 void Optimizer::take_on(const Plan& plan, std::span<Value> results) {
-  const std::span<const CapturedFunction::Form> forms = plan.computation->forms();
+  const std::span<const TracedFunction::Form> forms = plan.computation->forms();
   std::size_t next = plan.results_before, updated = 0;
   for (std::size_t p = 0; p < plan.parts.size(); ++p) {
     if (!plan.updated[p]) continue;
@@ -103,7 +104,7 @@ void Optimizer::take_on(const Plan& plan, std::span<Value> results) {
     replace_value(parameters_[i], std::move(results[next++]));
     slot.state.resize(plan.states_after[updated++]);
     for (Tensor& tensor : slot.state) {
-      const CapturedFunction::Form& form = forms[next];
+      const TracedFunction::Form& form = forms[next];
       if (!tensor.defined() || tensor.dtype() != form.dtype || tensor.shape() != form.shape)
         tensor = make_leaf(form.shape, form.dtype, std::move(results[next]));
       else replace_value(tensor, std::move(results[next]));

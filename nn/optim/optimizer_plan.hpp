@@ -1,7 +1,7 @@
 // What an optimiser computes in a step. For those that run steps.
 #pragma once
 
-#include <autodiff/evaluate/captured_function.hpp>
+#include <autodiff/evaluate/traced_function.hpp>
 #include <nn/optim/optimizer.hpp>
 #include <optional>
 #include <utility>
@@ -27,7 +27,7 @@ struct Optimizer::Plan {
   std::vector<std::size_t> states_after;  ///< of those updated
   std::size_t results_before = 0;         ///< those of the gradients' function
   std::optional<double> rate;             ///< the learning rate that the plan holds for, if that is one alone
-  std::optional<xgrad::detail::CapturedFunction> computation;
+  std::optional<xgrad::detail::TracedFunction> computation;
 };
 
 }  // namespace xgrad::nn

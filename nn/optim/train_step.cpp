@@ -1,7 +1,8 @@
 #include <algorithm>
-#include <autodiff/anomaly.hpp>
-#include <autodiff/backward.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/trace_state.hpp>
+#include <autodiff/debug/anomaly.hpp>
+#include <autodiff/gradient/backward.hpp>
+#include <autodiff/core/tape.hpp>
 #include <nn/detail/ownership.hpp>
 #include <nn/optim/optimizer_plan.hpp>
 #include <nn/optim/train_step.hpp>
@@ -43,7 +44,7 @@ void check_loss(const Tensor& loss) {
 
 struct TrainStep::Work {
   Optimizer::Stepping stepping;
-  CapturedFunctions<std::unique_ptr<Optimizer::Plan>> plans;  ///< by the shapes of batches
+  TracedFunctions<std::unique_ptr<Optimizer::Plan>> plans;  ///< by the shapes of batches
 };
 
 TrainStep::TrainStep(Optimizer& optimizer, Loss loss, std::size_t arity, JitOptions options)
@@ -90,7 +91,7 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
     return loss;
   };
   auto& plans = work_->plans;
-  const std::uint64_t hash = CapturedFunction::hash_of({stepping.inputs.data(), batch.size()});
+  const std::uint64_t hash = TracedFunction::hash_of({stepping.inputs.data(), batch.size()});
   const auto* found = plans.find(hash, [&](const auto& plan) { return optimizer_.fits(*plan, stepping); });
   if (found) {
     if (const std::optional<Trace>& trace = (*found)->computation->trace) {
@@ -121,7 +122,7 @@ Tensor TrainStep::run(std::span<const Tensor> batch) {
   }
   Optimizer::Plan& plan = **found;
   const std::span<Value> results = plan.computation->run(stepping.inputs);
-  const CapturedFunction::Form& form = plan.computation->forms()[0];
+  const TracedFunction::Form& form = plan.computation->forms()[0];
   Tensor loss = make_leaf(form.shape, form.dtype, std::move(results[0]));
   optimizer_.take_on(plan, results);
   for (const std::size_t i : stepping.chosen) parameters[i].zero_grad();

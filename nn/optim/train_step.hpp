@@ -1,7 +1,7 @@
 // A step of training that is planned as a whole, as JAX's jit of one.
 #pragma once
 
-#include <autodiff/jit.hpp>
+#include <autodiff/transforms/jit.hpp>
 #include <nn/optim/optimizer.hpp>
 #include <array>
 #include <concepts>

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <autodiff/evaluate/evaluate.hpp>
-#include <autodiff/tape.hpp>
+#include <autodiff/core/runtime.hpp>
+#include <autodiff/core/tape.hpp>
 #include <bit>
 #include <cstring>
 #include <fstream>

@@ -2,7 +2,7 @@
 # folder of headers in the new places passes on to those in the old. cmake -DCOMPILER=… -DINCLUDES=… -DSOURCE_DIR=… -DFOLDER=… -P …
 file(REMOVE_RECURSE ${FOLDER})
 set(checks "")
-file(STRINGS ${SOURCE_DIR}/autodiff/detail/xt.hpp includes REGEX "^#include <xtensor/[a-z]+/[a-z_]+\\.hpp>")
+file(STRINGS ${SOURCE_DIR}/autodiff/core/xt.hpp includes REGEX "^#include <xtensor/[a-z]+/[a-z_]+\\.hpp>")
 foreach(line IN LISTS includes)
   string(REGEX REPLACE "^#include <xtensor/([a-z]+)/([a-z_]+)\\.hpp>.*" "\\1;\\2" parts "${line}")
   list(GET parts 0 folder)

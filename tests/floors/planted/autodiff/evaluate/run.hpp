@@ -1,0 +1,1 @@
+#include <autodiff/ops/add.hpp>

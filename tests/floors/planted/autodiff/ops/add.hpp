@@ -1,0 +1,1 @@
+#include <autodiff/core/tensor.hpp>
