@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <autodiff/core/op.hpp>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/tensor.hpp>
 #include <atomic>
 #include <bit>
@@ -172,8 +173,11 @@ void bound_interned(InternedOps& ops);
 /// tensors or data does not belong here.
 template <class O, class... Parameters>
 std::shared_ptr<const Op> interned(Parameters&&... parameters) {
-  thread_local InternedOps ops;
-  thread_local std::shared_ptr<const Op> last;  // most often the next is the same
+  struct Interned {
+    InternedOps ops;
+    std::shared_ptr<const Op> last;  // most often the next is the same
+  };
+  auto& [ops, last] = per_thread<Interned>();
   std::uint64_t hash = 0;
   (add_to_hash(hash, parameters), ...);
   O op(std::forward<Parameters>(parameters)...);

@@ -159,7 +159,7 @@ class Tensor {
   void set_grad(Tensor gradient);
   void zero_grad();
   /// Replaces the value of a leaf for every handle to it. Whatever was recorded before keeps the old value, so a pending
-  /// backward stays right. Throws std::logic_error for the result of an op, std::invalid_argument for another shape;
+  /// backward stays right. Throws std::logic_error for the tracked result of an op, std::invalid_argument for another shape;
   /// values are cast to the leaf's dtype.
   void assign(const Tensor& value);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/anomaly_watch.hpp>
 #include <autodiff/debug/anomaly.hpp>
 #include <autodiff/core/evaluator.hpp>
@@ -21,7 +22,7 @@ struct Watch {
   std::vector<Place> scopes;
   std::unordered_map<std::uint64_t, std::string> recorded_at;  ///< by sequence number, of ops recorded while enabled
 };
-thread_local Watch watch;
+Watch& watch() { return detail::per_thread<Watch>(); }
 
 /// The place of the innermost call, and of those around it in other files; then the scopes.
 std::string describe_place() {
@@ -33,7 +34,7 @@ std::string describe_place() {
     text += (files.empty() ? " at " : ", called at ") + detail::line_of(call->where());
     files.push_back(file);
   }
-  for (const Place& place : watch.scopes) text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + detail::line_of(place.where) + ")";
+  for (const Place& place : watch().scopes) text += (text.empty() ? " in " : ", in ") + std::string(place.name) + " (" + detail::line_of(place.where) + ")";
   return text.empty() ? text : "; recorded" + text;
 }
 
@@ -68,18 +69,18 @@ AnomalyMode::AnomalyMode(bool enabled) : before_(std::exchange(detail::anomalies
 AnomalyMode::~AnomalyMode() {
   detail::anomalies_watched = before_;
   if (before_) return;
-  watch.recorded_at.clear();
+  watch().recorded_at.clear();
 }
 
-Scope::Scope(std::string_view name, std::source_location where) { watch.scopes.push_back({name, where}); }
-Scope::~Scope() { watch.scopes.pop_back(); }
+Scope::Scope(std::string_view name, std::source_location where) { watch().scopes.push_back({name, where}); }
+Scope::~Scope() { watch().scopes.pop_back(); }
 
 namespace detail {
 
 void check_recorded(Node& node) {
-  if (watch.replaying) return;
+  if (watch().replaying) return;
   const std::string place = describe_place();
-  if (!place.empty()) watch.recorded_at[node.sequence] = place;
+  if (!place.empty()) watch().recorded_at[node.sequence] = place;
   // Once computed, a node may let go of both.
   const std::shared_ptr<const Op> op = node.op;
   const std::span<const Tensor> held = std::as_const(node.inputs).span();
@@ -94,16 +95,16 @@ void check_recorded(Node& node) {
                            shapes_of(inputs) + place);
 }
 
-ReplayWatch::ReplayWatch() : before_(std::exchange(watch.replaying, true)) {}
-ReplayWatch::~ReplayWatch() { watch.replaying = before_; }
+ReplayWatch::ReplayWatch() : before_(std::exchange(watch().replaying, true)) {}
+ReplayWatch::~ReplayWatch() { watch().replaying = before_; }
 
 void ReplayWatch::check(const Node& node, std::size_t input, const Tensor& g, const Tensor& cotangent) {
   const std::int64_t i = first_anomaly(cotangent);
   if (i < 0 || first_anomaly(g) >= 0) return;
-  const auto found = watch.recorded_at.find(node.sequence);
+  const auto found = watch().recorded_at.find(node.sequence);
   throw std::runtime_error("anomaly: the gradient of '" + std::string(node.op->name()) + "' of shape " + to_string(node.shape) + " gives its input " +
                            std::to_string(input) + " the cotangent " + at_element(cotangent, i) + ", of a finite one" +
-                           (found != watch.recorded_at.end() ? found->second : ""));
+                           (found != watch().recorded_at.end() ? found->second : ""));
 }
 
 }  // namespace detail

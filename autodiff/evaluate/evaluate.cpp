@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/evaluate/plan_cache.hpp>
 #include <autodiff/evaluate/executable.hpp>
 #include <autodiff/core/evaluator.hpp>
@@ -28,8 +29,7 @@ struct Workspace {
 };
 
 Workspace& shared_workspace() {
-  thread_local Workspace workspace;
-  return workspace;
+  return per_thread<Workspace>();
 }
 
 /// The lock of a thread; that of the calling one is looked up once.

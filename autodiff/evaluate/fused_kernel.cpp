@@ -1,3 +1,4 @@
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/evaluate/fused_kernel.hpp>
 #include <autodiff/kernels/instructions.hpp>
 
@@ -7,7 +8,10 @@ std::byte* working_memory(std::size_t bytes) {
   struct alignas(Buffer::alignment) Line {
     std::byte bytes[Buffer::alignment];
   };
-  thread_local std::vector<Line> lines;
+  struct Lines {
+    std::vector<Line> lines;
+  };
+  std::vector<Line>& lines = per_thread<Lines>().lines;
   if (lines.size() * sizeof(Line) < bytes) {
     lines.clear();
     lines.resize((bytes + sizeof(Line) - 1) / sizeof(Line));

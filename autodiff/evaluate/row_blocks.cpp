@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/scratch.hpp>
 #include <autodiff/evaluate/row_blocks.hpp>
 #include <autodiff/kernels/threads.hpp>
@@ -262,7 +263,10 @@ void Strip::run_part(std::byte* const* data, std::size_t part, std::byte* partia
     std::vector<const std::byte*> inputs;
     std::vector<std::byte*> outputs;
   };
-  thread_local std::vector<Running> running;
+  struct AllRunning {
+    std::vector<Running> members;
+  };
+  std::vector<Running>& running = per_thread<AllRunning>().members;
   running.resize(std::max(running.size(), members_.size()));
   std::size_t bytes = local_bytes_;
   for (const Member& member : members_) bytes += member.program->working_bytes((end - first) * member.row_elements);

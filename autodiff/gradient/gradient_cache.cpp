@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/evaluator.hpp>
 #include <autodiff/core/trace_state.hpp>
 #include <autodiff/gradient/gradient_cache.hpp>
@@ -8,8 +9,7 @@ namespace xgrad::detail {
 namespace {
 
 GradientWorkspace& shared_workspace() {
-  thread_local GradientWorkspace workspace;
-  return workspace;
+  return per_thread<GradientWorkspace>();
 }
 
 /// Where a captured node lies, if it does.

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/runtime.hpp>
 #include <autodiff/kernels/threads.hpp>
 #include <mutex>
@@ -93,7 +94,10 @@ void parallel_for(std::size_t count, void (*f)(const void* context, std::size_t 
   work();
 #else
   // Made anew, an arena costs more than a short pass.
-  thread_local std::optional<tbb::task_arena> arena;
+  struct Arena {
+    std::optional<tbb::task_arena> arena;
+  };
+  std::optional<tbb::task_arena>& arena = per_thread<Arena>().arena;
   if (!arena || arena->max_concurrency() != threads) arena.emplace(threads);
   arena->execute([&] { tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) { f(context, i); }); });
 #endif

@@ -1,3 +1,4 @@
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/check_values.hpp>
@@ -39,7 +40,10 @@ Tensor Operand::to(DType dtype) const {
       std::uint64_t trace = 0;
       Tensor tensor;
     };
-    thread_local Recent recent[64];
+    struct RecentNumbers {
+      Recent entries[64];
+    };
+    auto& recent = per_thread<RecentNumbers>().entries;
     const std::uint64_t trace = Tracing::current();
     std::uint64_t bits = 0;
     std::memcpy(&bits, &value, sizeof(T));

@@ -1,3 +1,4 @@
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/ops/batching.hpp>
 #include <autodiff/ops/contiguous.hpp>
 #include <autodiff/ops/create.hpp>
@@ -24,7 +25,7 @@ Eigen::FFT<double>& engine(std::int64_t n) {
     Eigen::FFT<double> fft{Eigen::default_fft_impl<double>(), Eigen::FFT<double>::Flag(Eigen::FFT<double>::Unscaled | Eigen::FFT<double>::HalfSpectrum)};
     std::set<std::int64_t> lengths;
   };
-  thread_local Engine engine;
+  auto& engine = detail::per_thread<Engine>();
   if (engine.lengths.size() >= 32 && !engine.lengths.contains(n)) {
     engine.lengths.clear();
     engine.fft.impl().clear();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/ops/random_engine.hpp>
 #include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/random.hpp>
@@ -123,8 +124,10 @@ Tensor Generator::permutation(std::int64_t n) {
 }
 
 Generator& default_generator() {
-  thread_local Generator generator(0);
-  return generator;
+  struct Default {
+    Generator generator{0};
+  };
+  return detail::per_thread<Default>().generator;
 }
 
 void manual_seed(std::uint64_t seed) { default_generator() = Generator(seed); }

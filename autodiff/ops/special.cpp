@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <autodiff/core/per_thread.hpp>
 #include <autodiff/core/trace_state.hpp>
 #include <autodiff/ops/apply.hpp>
 #include <autodiff/ops/check_values.hpp>
@@ -45,7 +46,10 @@ double digamma_of(double x) {
 
 /// The n-th derivative of cot(πx): πⁿ Pₙ(cot(πx)) with P₀ = c and Pₙ₊₁ = -(1 + c²) Pₙ'.
 double cotangent_derivative(std::int64_t n, double x) {
-  thread_local std::vector<double> p;  // Pₙ, whose degree is n + 1; the same for all elements
+  struct Polynomial {
+    std::vector<double> coefficients;
+  };
+  std::vector<double>& p = per_thread<Polynomial>().coefficients;  // Pₙ, whose degree is n + 1; the same for all elements
   if (p.size() != static_cast<std::size_t>(n) + 2) {
     p = {0, 1};
     for (std::int64_t k = 0; k < n; ++k) {

@@ -208,4 +208,21 @@ TEST(Leaf, UndefinedTensorsSaySo) {
     EXPECT_EQ(message_of<std::logic_error>(use).find(name + ": the tensor is undefined; give it a value first"), 0u) << name;
 }
 
+TEST(Leaf, AResultThatNothingTracksIsALeafOfItsOwn) {
+  const Tensor a{1.0, 2.0, 3.0};
+  Tensor doubled = a * 2, row = a.slice(xt::range(0, 2)), same_values = a.reshape({3, 1});
+  for (Tensor* result : {&doubled, &row, &same_values}) EXPECT_TRUE(result->is_leaf());
+  row.assign(Tensor{7.0, 8.0});
+  same_values.set_requires_grad().assign(zeros({3, 1}));
+  doubled.set_requires_grad();
+  sum(square(doubled)).backward();
+  EXPECT_EQ(values(doubled.grad()), (Values{4, 8, 12}));
+  EXPECT_EQ(values(row), (Values{7, 8}));
+  EXPECT_EQ(values(a), (Values{1, 2, 3}));
+  Tensor tracked = doubled * 2;
+  EXPECT_FALSE(tracked.is_leaf());
+  EXPECT_THROW(tracked.assign(a), std::logic_error);
+  EXPECT_THROW(tracked.set_requires_grad(), std::logic_error);
+}
+
 }  // namespace
