@@ -299,6 +299,18 @@ TEST(Tape, AlikeRecordingsHoldTheSameOps) {
     for (std::int64_t i = 0; i < 100; ++i) EXPECT_EQ(many.slice(i).item(), static_cast<double>(i));
 }
 
+TEST(Tape, AsManyOpsAreSharedAsALoopOverRowsTakes) {
+  const Tensor x = ones({200, 2}).set_requires_grad();
+  const auto ops_of_rows = [&] {
+    std::vector<std::shared_ptr<const Op>> ops;
+    for (std::int64_t row = 0; row < 200; ++row) ops.push_back(x.slice(row).node()->op);
+    return ops;
+  };
+  const auto first = ops_of_rows();
+  EXPECT_EQ(ops_of_rows(), first);
+  EXPECT_NE(first.front(), first.back());
+}
+
 TEST(Tape, WhatNeedsNoGradientForgetsHowItCameAbout) {
   const Tensor y = exp(ones({3})) + 1;
   EXPECT_TRUE(y.node()->op);
