@@ -47,17 +47,23 @@ Tensor drawn(const Shape& shape, DType dtype, const F& draw) {
 }  // namespace
 
 Generator::Generator(std::uint64_t seed) : engine_(std::make_unique<detail::Engine>(seed)) {}
-Generator::Generator(const Generator& other) : engine_(std::make_unique<detail::Engine>(*other.engine_)) {}
+Generator::Generator(const Generator& other) : engine_(other.engine_ ? std::make_unique<detail::Engine>(*other.engine_) : nullptr) {}
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(const Generator& other) {
-  if (this != &other) engine_ = std::make_unique<detail::Engine>(*other.engine_);
+  if (this != &other) *this = Generator(other);
   return *this;
 }
 Generator& Generator::operator=(Generator&&) noexcept = default;
 Generator::~Generator() = default;
 
+detail::Engine& Generator::engine() {
+  if (!engine_) throw std::logic_error("Generator: it was moved from; assign another generator to it first");
+  return *engine_;
+}
+
 Tensor Generator::uniform(const Shape& shape, double low, double high, DType dtype) {
   check_shape("uniform", shape);
+  detail::Engine& source = engine();
   check_floating("uniform", dtype);
   return dispatch_floating(dtype, [&]<class T>(T) {
     if (!(std::isfinite(static_cast<T>(low)) && std::isfinite(static_cast<T>(high))))
@@ -73,7 +79,7 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, DType dty
     return drawn(shape, dtype, [&](void* values) {
       T* out = static_cast<T*>(values);
       for (std::int64_t i = 0, n = size_of(shape); i < n; ++i) {
-        const double u = unit(*engine_);
+        const double u = unit(source);
         out[i] = std::clamp(static_cast<T>(low * (1 - u) + high * u), smallest, largest);
       }
     });
@@ -82,6 +88,7 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, DType dty
 
 Tensor Generator::normal(const Shape& shape, double mean, double standard_deviation, DType dtype) {
   check_shape("normal", shape);
+  detail::Engine& source = engine();
   check_floating("normal", dtype);
   if (!std::isfinite(mean)) fail("normal", "the mean " + std::to_string(mean) + " must be finite");
   if (!(standard_deviation >= 0) || !std::isfinite(standard_deviation))
@@ -91,8 +98,8 @@ Tensor Generator::normal(const Shape& shape, double mean, double standard_deviat
       T* out = static_cast<T*>(values);
       // Two at a time: Box and Muller, Ann. Math. Stat. 29 (1958).
       for (std::int64_t i = 0, n = size_of(shape); i < n; i += 2) {
-        const double radius = standard_deviation * std::sqrt(-2 * std::log(1 - unit(*engine_)));
-        const double angle = 2 * std::numbers::pi * unit(*engine_);
+        const double radius = standard_deviation * std::sqrt(-2 * std::log(1 - unit(source)));
+        const double angle = 2 * std::numbers::pi * unit(source);
         out[i] = static_cast<T>(mean + radius * std::cos(angle));
         if (i + 1 < n) out[i + 1] = static_cast<T>(mean + radius * std::sin(angle));
       }
@@ -102,6 +109,7 @@ Tensor Generator::normal(const Shape& shape, double mean, double standard_deviat
 
 Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t high) {
   check_shape("integers", shape);
+  detail::Engine& source = engine();
   if (low >= high)
     fail("integers",
          "nothing lies in [" + std::to_string(low) + ", " + std::to_string(high) + "); low must be below high");
@@ -109,17 +117,18 @@ Tensor Generator::integers(const Shape& shape, std::int64_t low, std::int64_t hi
   return drawn(shape, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);
     std::generate(out, out + size_of(shape),
-                  [&] { return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + below(*engine_, range)); });
+                  [&] { return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + below(source, range)); });
   });
 }
 
 Tensor Generator::permutation(std::int64_t n) {
   check_shape("permutation", {n});
+  detail::Engine& source = engine();
   return drawn({n}, DType::int64, [&](void* values) {
     auto* out = static_cast<std::int64_t*>(values);
     std::iota(out, out + n, std::int64_t{0});
     // Fisher and Yates; Knuth, TAOCP 2, algorithm 3.4.2P.
-    for (std::int64_t i = n - 1; i > 0; --i) std::swap(out[i], out[below(*engine_, static_cast<std::uint64_t>(i) + 1)]);
+    for (std::int64_t i = n - 1; i > 0; --i) std::swap(out[i], out[below(source, static_cast<std::uint64_t>(i) + 1)]);
   });
 }
 

@@ -10,7 +10,7 @@ struct Engine;  // std::mt19937_64, whose header would cost every user's file an
 }
 
 /// A seeded source of random tensors, by NumPy's names. The same seed gives the same values, with any standard library;
-/// those in float32 are those in float64, rounded.
+/// those in float32 are those in float64, rounded. One that was moved from throws std::logic_error until it is assigned to.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed);
@@ -32,7 +32,7 @@ class Generator {
   Tensor permutation(std::int64_t n);
 
   /// For the engine's own sources.
-  detail::Engine& engine() { return *engine_; }
+  detail::Engine& engine();
 
  private:
   std::unique_ptr<detail::Engine> engine_;

@@ -171,6 +171,20 @@ TEST(Random, ManualSeedSeedsTheDefaultGenerator) {
   EXPECT_EQ(values<float>(default_generator().uniform({4})), values<float>(Generator(3).uniform({4})));
 }
 
+TEST(Random, AGeneratorMovedFromThrowsUntilItIsAssignedTo) {
+  Generator first(3), second = std::move(first);
+  EXPECT_THROW(first.uniform({2}), std::logic_error);
+  EXPECT_THROW(first.normal({2}), std::logic_error);
+  EXPECT_THROW(first.integers({2}, 0, 5), std::logic_error);
+  EXPECT_THROW(first.permutation(2), std::logic_error);
+  EXPECT_THROW(Generator(first).uniform({2}), std::logic_error);
+  first = second;
+  EXPECT_EQ(values<float>(first.uniform({3})), values<float>(second.uniform({3})));
+  second = std::move(first);
+  second = first;
+  EXPECT_THROW(second.engine(), std::logic_error);
+}
+
 TEST(Random, BadArgumentsThrowAndDrawNothing) {
   constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   Generator generator(1);
