@@ -48,6 +48,7 @@ template <class E>
 concept OtherXtExpression = xt::is_xexpression<E>::value && !XtExpression<E>;
 
 class At;
+struct BackwardOptions;
 
 /// One entry of `Tensor::slice`: an index, or xtensor's `range`, `all`, `newaxis`, `ellipsis`.
 class Slice {
@@ -167,7 +168,15 @@ class Tensor {
   /// `cotangent` defaults to 1 for a tensor of one element and must have this tensor's shape.
   /// Unless `retain_graph` is set the recording is freed; going through it again throws std::logic_error.
   /// Throws std::logic_error when nothing here requires a gradient, std::invalid_argument for a missing or misshaped cotangent.
-  void backward(const Tensor& cotangent = {}, bool retain_graph = false) const;
+  void backward() const { run_backward({}, false); }
+  void backward(const BackwardOptions& options) const;
+  template <class T>
+    requires(std::is_convertible_v<const T&, Tensor> && !std::same_as<T, bool>)
+  void backward(const T& cotangent, bool retain_graph = false) const {
+    run_backward(Tensor(cotangent), retain_graph);
+  }
+  struct DefaultCotangent {};
+  void backward(DefaultCotangent, bool retain_graph) const { run_backward({}, retain_graph); }
 
   /// The part selected by indices and xtensor's `range(a, b[, step])`, `all()`, `newaxis()`, `ellipsis()`, as NumPy's
   /// basic indexing: no copy, bounds of ranges clamp, an index out of range throws std::out_of_range, too many entries
@@ -203,6 +212,7 @@ class Tensor {
     if (!node_) [[unlikely]] detail::throw_undefined(op);
     return *node_;
   }
+  void run_backward(const Tensor& cotangent, bool retain_graph) const;
   template <class T, class List>
   static Tensor from_lists(std::size_t depth, const List& lists);
   std::shared_ptr<const void> keep() const;
@@ -216,6 +226,13 @@ class Tensor {
 
   detail::Ref<detail::NodeHead> node_;
 };
+
+/// Options of `Tensor::backward`.
+struct BackwardOptions {
+  Tensor cotangent = {};      ///< of the tensor's shape; 1 where there is none, for a tensor of one element
+  bool retain_graph = false;  ///< the recording is kept, so that it can be gone through again
+};
+inline void Tensor::backward(const BackwardOptions& options) const { run_backward(options.cotangent, options.retain_graph); }
 
 /// Values, shape and dtype: `tensor([[ 1.,  2.]], shape=(1, 2), dtype=float64)`.
 std::ostream& operator<<(std::ostream& stream, const Tensor& tensor);

@@ -251,7 +251,7 @@ std::string GradientChecker::check_directions(const Doubles& output, const Doubl
       const Numeric numeric = differentiate(known, h, step(steps[0]), magnitude);
       good = agrees(i, analytic, numeric);
       if (good || chosen == steps[0] || more_exact(numeric, best)) best = numeric;
-      if (good && !options_.accept_kinks) corner = corner_of(known, centre, h, magnitude);
+      if (!options_.accept_kinks) corner = corner_of(known, centre, h, magnitude);
       if (good) break;
     }
     // A subgradient between both sides may be their mean, which is what differences give. A corner stays one as it is looked at closer.

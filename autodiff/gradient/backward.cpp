@@ -433,7 +433,7 @@ Tensor grad(const Tensor& output, const Tensor& input, const GradOptions& option
   return grad(std::vector<Tensor>{output}, std::vector<Tensor>{input}, options).front();
 }
 
-void Tensor::backward(const Tensor& cotangent, bool retain_graph) const {
+void Tensor::run_backward(const Tensor& cotangent, bool retain_graph) const {
   if (cotangent.defined()) xgrad::backward({*this}, {cotangent}, retain_graph);
   else xgrad::backward({*this}, {}, retain_graph);
 }

@@ -205,6 +205,8 @@ TEST(Gradcheck, KinksWhoseSubgradientIsTheMeanOfBothSidesAreReported) {
       {[](const std::vector<Tensor>& in) { return maximum(in[0], in[1]); }, {Tensor{1.0}, Tensor{1.0}}},
       {[](const std::vector<Tensor>& in) { return norm(in[0]); }, {Tensor{0.0, 0.0}}},
       {[](const std::vector<Tensor>& in) { return power(sum(abs(in[0])), 4) + exp(in[0].slice(1)); }, {Tensor{1.0, 0.0}}},
+      {[](const std::vector<Tensor>& in) { return in[0].slice(0) * abs(in[0].slice(1)); }, {Tensor{2.0, 0.0}}},
+      {[](const std::vector<Tensor>& in) { return exp(in[0].slice(0)) * abs(in[0].slice(1)); }, {Tensor{1.0, 0.0}}},
   };
   for (const auto& [f, at] : kinks) {
     EXPECT_TRUE(reports(f, at, false));

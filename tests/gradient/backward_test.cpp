@@ -468,4 +468,17 @@ TEST(Backward, ARuleThatReadsAValueIsAskedEveryTime) {
   }
 }
 
+TEST(Backward, TakesOptionsByName) {
+  Tensor x = Tensor{1.0, 2.0}.set_requires_grad();
+  const Tensor y = square(x);
+  const Tensor loss = sum(y);
+  loss.backward({.retain_graph = true});
+  loss.backward({.retain_graph = false});
+  EXPECT_EQ(values(x.grad()), (Values{4, 8}));
+  x.zero_grad();
+  square(x).backward({.cotangent = Tensor{1.0, 10.0}});
+  EXPECT_EQ(values(x.grad()), (Values{2, 40}));
+  EXPECT_THROW(loss.backward({}), std::logic_error);  // freed
+}
+
 }  // namespace

@@ -33,7 +33,7 @@ std::set<std::string> declared_functions() {
 }
 
 TEST(Catalogue, HasARowForEveryPublicFunction) {
-  // These have no tensor to take: tests/create_test.cpp is about them.
+  // These have no tensor to take: tests/core/create_test.cpp is about them.
   const std::set<std::string> without_input{"zeros", "ones", "full", "zeros_like", "ones_like", "arange", "linspace", "eye"};
   // Members, and operators of At.
   const std::set<std::string> members{"to", "slice", "at().set", "at().add"};
