@@ -140,11 +140,11 @@ Tensor record_moved(std::shared_ptr<const Op> op, std::span<Tensor> inputs, Shap
 /// The same for a view. That of a value, where no gradient is tracked, is a value at once.
 Tensor record_view(std::shared_ptr<const Op> op, const Tensor& x, Shape shape);
 
-/// The one shared instance of an op without parameters, at no cost in counting.
+/// The one shared instance of an op without parameters, at no cost in counting. Never destroyed: tensors in static storage may use it
+/// as the program ends.
 template <class O>
 const std::shared_ptr<const Op>& shared_op() {
-  static const O instance;
-  static const std::shared_ptr<const Op> shared(std::shared_ptr<void>(), &instance);
+  static const auto& shared = *new std::shared_ptr<const Op>(std::shared_ptr<void>(), new O);
   return shared;
 }
 
