@@ -94,7 +94,7 @@ class Module {
 ///     hidden.bias    (16,)    float32
 ///     48 parameters
 ///
-/// Of a parameter that requires no gradient the line ends with "frozen".
+/// The line of a parameter that requires no gradient ends with "frozen".
 std::ostream& operator<<(std::ostream& stream, const Module& module);
 
 /// A leaf of the values given that gathers gradients: what a member of type Tensor is to hold to be trained.

@@ -16,7 +16,7 @@ class CallSite {
   /// No place in particular.
   CallSite() noexcept : around_(this) {}
   explicit CallSite(std::source_location where) noexcept : where_(where), around_(innermost_) { innermost_ = this; }
-  /// Of another argument of the same call, which is known already.
+  /// A copy stands for another argument of the same call, which is known already.
   CallSite(const CallSite&) noexcept : CallSite() {}
   CallSite& operator=(const CallSite&) = delete;
   ~CallSite() {

@@ -92,7 +92,7 @@ class Op {
   using Comparison = bool (*)(const Op&, const Op&);
   /// Whether another op computes the same, as far as can be told: of those of one class that share no comparison nothing is known.
   bool same_as(const Op& other) const;
-  /// Of parameters, which two ops of one class share: `interned` sets it.
+  /// Sets how parameters are compared, which ops of one class share: `interned` calls it.
   void compare_by(Comparison comparison) { comparison_ = comparison; }
 
  private:
@@ -125,7 +125,7 @@ class ElementwiseOp : public Op {
  public:
   Kind kind() const final { return Kind::elementwise; }
   Tensor vectorized(const detail::Batched& batched) const final;
-  /// That of `g`: each element of the cotangent comes from the same element of `g`.
+  /// The support of `g`: each element of the cotangent comes from the same element of `g`.
   detail::Support cotangent_support(std::size_t, const detail::Support& g, std::span<const Tensor>, const Tensor&) const override { return g; }
   /// The kernel for inputs of `dtype` (that of the last input, where they differ).
   virtual detail::TileKernel tile_kernel(DType dtype) const = 0;

@@ -144,7 +144,7 @@ class Tensor {
     return static_cast<const T*>(data(dtype_of<T>));
   }
 
-  /// The same values in another dtype; differentiable between the floating types.
+  /// Converts the values to another dtype; differentiable between the floating types.
   Tensor to(DType dtype, std::source_location where = std::source_location::current()) const;
   /// A leaf with the same value, through which no gradient flows.
   Tensor detach() const;
@@ -175,6 +175,7 @@ class Tensor {
   void backward(const T& cotangent, bool retain_graph = false) const {
     run_backward(Tensor(cotangent), retain_graph);
   }
+  /// What `{}` stands for in `backward({}, true)`: a cotangent of 1.
   struct DefaultCotangent {};
   void backward(DefaultCotangent, bool retain_graph) const { run_backward({}, retain_graph); }
 
@@ -191,7 +192,7 @@ class Tensor {
   template <class... S>
     requires(std::constructible_from<Slice, S> && ...)
   At at(S... slices) const;
-  /// The same of rows, by a vector of int64 indices, or by a bool mask of the first axes.
+  /// Selects rows, by a vector of int64 indices, or by a bool mask of the first axes.
   At at(const Tensor& selector) const;
 
   // Members for what is most often chained; see ops/ for the functions.
@@ -200,7 +201,7 @@ class Tensor {
   Tensor sum(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
   Tensor mean(const Axes& axes = {}, bool keepdims = false, std::source_location where = std::source_location::current()) const;
 
-  /// The same node: two handles to one recording.
+  /// Whether both are handles to one node.
   bool is(const Tensor& other) const noexcept { return node_ == other.node_; }
 
   /// For the engine and the writers of ops.

@@ -34,7 +34,7 @@ struct Tracing {
   /// How many nodes may be pending; 0 where there is none.
   static std::uint64_t limit() noexcept;
 
-  /// Of a recording of so many nodes.
+  /// `nodes` is the size of the recording.
   explicit Tracing(std::size_t nodes = 0) noexcept;
   ~Tracing();
   Tracing(const Tracing&) = delete;

@@ -16,7 +16,7 @@ struct Place {
   std::source_location where;
 };
 
-/// Of a thread.
+/// What a thread keeps for anomaly mode.
 struct Watch {
   bool replaying = false;
   std::vector<Place> scopes;

@@ -17,7 +17,7 @@ class Executable {
   /// When values that are spare may be written over: as they are done with, which leaves them null where an op throws after that; or
   /// not before all ops that may throw have run.
   enum class Overwrites : std::uint8_t { at_once, at_the_end };
-  /// Of what `capture` collected, which is all pending.
+  /// Plans what `capture` collected, which is all pending.
   explicit Executable(const GraphSnapshot& capture, Overwrites overwrites = Overwrites::at_once);
 
   /// Which nodes' values `run` returns, ascending.

@@ -44,7 +44,7 @@ class Program {
   virtual void run(Inputs inputs, Outputs outputs) const = 0;
   /// Whether an item may be written over an input of the same dtype and shape that lies row-major.
   virtual bool may_overwrite(std::size_t item, std::size_t input) const = 0;
-  /// The same, for those that can be run range by range.
+  /// The program as one that can be run range by range, or null.
   virtual const class RangedProgram* ranged() const { return nullptr; }
 };
 

@@ -44,7 +44,7 @@ class TracedFunction {
     Shape shape;
     bool matches(const Node& node) const { return node.dtype == dtype && node.shape == shape; }
   };
-  /// Of the results.
+  /// The forms of the results.
   std::span<const Form> forms() const { return result_forms_; }
   /// Whether it uses leaves, beside its inputs, that require gradients.
   bool uses_parameters() const;
@@ -62,7 +62,7 @@ class TracedFunction {
   /// A tensor that the function uses beside its inputs.
   struct Constant {
     Tensor tensor;
-    // Of the value it was recorded with:
+    // What is known of the value it was recorded with:
     Form form;
     bool contiguous;
     Known known;
@@ -85,7 +85,7 @@ class TracedFunction {
   std::vector<Place> results_;
   std::vector<Constant> constants_;
   std::vector<Check> checks_;
-  // Of the run under way.
+  // These belong to the run under way.
   std::vector<Node*> nodes_, value_nodes_;
   std::vector<bool> spare_;
   std::vector<Tensor> packed_;  ///< in place of inputs that are not row-major

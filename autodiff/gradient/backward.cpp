@@ -112,7 +112,7 @@ void check_tracked(std::string_view op, const std::vector<Tensor>& outputs) {
 /// What a gradient is of. A leaf assigned to in between appears as several nodes, so it goes by what they share.
 const void* identity(const Node* node) { return node->leaf ? static_cast<const void*>(node->leaf.get()) : node; }
 
-/// Of which leaves gradients are wanted.
+/// Which leaves gradients are wanted for.
 struct Wanted {
   bool all = true;
   std::unordered_set<const void*> leaves = {};  ///< else these
@@ -172,7 +172,7 @@ class TakenGradients {
   }
 
  private:
-  /// Of a leaf that had a gradient.
+  /// A leaf that had a gradient, and that gradient.
   struct Entry {
     detail::Ref<detail::Leaf> leaf;
     Tensor before;

@@ -18,7 +18,7 @@ namespace xgrad::detail {
 /// One pass from outputs to what they depend on. The working cotangents live here, not in the nodes.
 class Replay {
  public:
-  /// Of what was recorded before the sequence number `first` no rule is asked.
+  /// No rule is asked of what was recorded before the sequence number `first`.
   explicit Replay(const std::vector<Tensor>& outputs, std::uint64_t first = 0) : first_(first) {
     std::vector<Node*> stack;
     const auto visit = [&](Node* node) {

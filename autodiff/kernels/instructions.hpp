@@ -77,7 +77,7 @@ struct VectorMachine {
   void (*finish_sum)(void* sums, std::size_t i, T* out);
 };
 
-/// That of an instruction set.
+/// The machine of an instruction set.
 template <class Simd, class T>
 VectorMachine<T> vector_machine();
 

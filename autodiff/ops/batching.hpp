@@ -19,7 +19,7 @@ class Batched {
   std::size_t size() const { return inputs_.size(); }
   const std::shared_ptr<const Op>& op() const { return op_; }
   std::int64_t count() const { return count_; }
-  /// Of an element's result.
+  /// The shape of an element's result.
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
   bool mapped(std::size_t i) const { return mapped_[i]; }

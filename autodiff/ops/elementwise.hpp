@@ -76,7 +76,7 @@ Tensor square(const Located& x);
 Tensor abs(const Located& x);
 /// -1, 0 or 1. Its derivative is 0.
 Tensor sign(const Located& x);
-/// Of radians.
+/// The argument is in radians.
 Tensor sin(const Located& x);
 Tensor cos(const Located& x);
 /// d/dx = 1 - tanh²x.

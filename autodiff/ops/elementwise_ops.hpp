@@ -179,7 +179,7 @@ struct Subtract : Binary<Subtract> {
   static constexpr Arithmetic known_as = Arithmetic::subtract;
   static auto kernel(const auto& a, const auto& b) { return wrapping(a) - wrapping(b); }
   static Tensor rule_a(const Tensor& g, const Tensor&, const Tensor&, const Tensor&) { return g; }
-  // Of b's shape, which may be much smaller.
+  // This has b's shape, which may be much smaller.
   static Tensor rule_b(const Tensor& g, const Tensor&, const Tensor& b, const Tensor&) { return -unbroadcast(g, b.shape()); }
 };
 
@@ -187,7 +187,7 @@ struct Multiply : Binary<Multiply> {
   static constexpr std::string_view title = "multiply";
   static constexpr Arithmetic known_as = Arithmetic::multiply;
   static auto kernel(const auto& a, const auto& b) { return wrapping(a) * wrapping(b); }
-  // Of a square both at once: one product rather than two and their sum.
+  // A square gets both at once: one product rather than two and their sum.
   static Tensor rule_a(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) {
     return a.node() == b.node() ? scale_twice(g, b) : scale(g, b);
   }

@@ -12,7 +12,7 @@ Tensor embed_slice(const Tensor& values, const Tensor& x, const std::vector<Slic
 
 /// `take_along_axis` by indices that an op made or checked, which need no check and are not computed ahead.
 Tensor take_along_axis_unchecked(const Tensor& x, const Tensor& indices, std::int64_t axis);
-/// The same for `take` along axis 0.
+/// Does so for `take` along axis 0.
 Tensor take_unchecked(const Tensor& x, const Tensor& indices);
 
 /// For each place along axis 0 of x, where the last of the indices is that names it, or -1: int64. Throws for `op`, as `take` does.

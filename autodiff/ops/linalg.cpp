@@ -80,7 +80,7 @@ void for_each_matrix(const Array& a, const Strides& a_strides, const Array& b, c
   });
 }
 
-/// Of operands of rank 2 or more.
+/// The product of operands of rank 2 or more.
 struct MatMul final : GeneralOp {
   std::string_view name() const override { return "matmul"; }
 

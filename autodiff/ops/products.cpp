@@ -209,7 +209,7 @@ class Subscripts {
     if (letters > rank || (!dotted && letters != rank)) refuse("\"" + part + "\" does not fit shape " + to_string(x.shape()));
     most_dots_ = std::max(most_dots_, dotted ? rank - letters : 0);
     Labelled result{x, labels_of(part, dotted ? rank - letters : 0, false)};
-    // Of a label given twice, the diagonal.
+    // A label given twice takes the diagonal.
     for (std::size_t i = 0; i < result.labels.size(); ++i)
       for (std::size_t j = result.labels.size(); --j > i;) {
         if (result.labels[i] != result.labels[j]) continue;

@@ -13,7 +13,7 @@ namespace xgrad {
 Tensor flip(const Located& x, const Axes& axes = {});
 /// Elements moved along an axis by `shift` places, those past the end coming back at the front.
 Tensor roll(const Located& x, std::int64_t shift, std::int64_t axis);
-/// The same of the flattened tensor, whose shape stays.
+/// Does so to the flattened tensor, whose shape stays.
 Tensor roll(const Located& x, std::int64_t shift);
 /// Each element `repeats` times along an axis. Throws std::invalid_argument for negative repeats.
 Tensor repeat(const Located& x, std::int64_t repeats, std::int64_t axis);
@@ -38,9 +38,9 @@ Tensor pad(const Located& x, const std::vector<std::pair<std::int64_t, std::int6
 Tensor diagonal(const Located& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
 /// The sum of the diagonal.
 Tensor trace(const Located& x, std::int64_t offset = 0, std::int64_t axis1 = 0, std::int64_t axis2 = 1);
-/// Of a vector, the matrix with it on a diagonal; of a matrix, its diagonal. Throws std::invalid_argument for other ranks.
+/// Makes a matrix with a vector on its diagonal, or takes the diagonal of a matrix. Throws std::invalid_argument for other ranks.
 Tensor diag(const Located& x, std::int64_t offset = 0);
-/// Of matrices, the last two axes: zeros above the diagonal `offset`. Throws std::invalid_argument below rank 2.
+/// Sets what lies in the matrices of the last two axes to zero above the diagonal `offset`. Throws std::invalid_argument below rank 2.
 Tensor tril(const Located& x, std::int64_t offset = 0);
 /// Zeros below the diagonal `offset`.
 Tensor triu(const Located& x, std::int64_t offset = 0);

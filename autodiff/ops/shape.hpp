@@ -6,7 +6,7 @@
 
 namespace xgrad {
 
-/// The same elements in row-major order under another shape; one extent may be -1 and follows from the size. Copies
+/// Shows the elements in row-major order under another shape; one extent may be -1 and follows from the size. Copies
 /// when strides cannot express it. Throws std::invalid_argument when sizes differ.
 Tensor reshape(const Located& x, const Shape& shape);
 /// Axes reversed, or in the order given: axis i of the result is axis `axes[i]` of x.

@@ -33,7 +33,7 @@ struct Selection {
   }
 };
 
-/// The same of each element of a batch.
+/// Selects the part of each element of a batch.
 Selection behind_batch(const Selection& selection, std::int64_t count);
 Tensor embed(const Tensor& g, const Selection& selection);
 /// The support of an embedded cotangent.

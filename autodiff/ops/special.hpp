@@ -8,7 +8,7 @@
 
 namespace xgrad {
 
-/// Of radians. d/dx = 1 + tan²x.
+/// The argument is in radians. d/dx = 1 + tan²x.
 Tensor tan(const Located& x);
 /// NaN beyond [-1, 1]. d/dx = 1/√(1 - x²), infinite at ±1.
 Tensor arcsin(const Located& x);
@@ -82,7 +82,7 @@ Tensor nan_to_num(const Located& x, double nan = 0, std::optional<double> posinf
 Tensor isnan(const Located& x);
 Tensor isinf(const Located& x);
 Tensor isfinite(const Located& x);
-/// Of truth values: anything but 0 is true. bool, without gradient.
+/// Arguments are truth values: anything but 0 is true. bool, without gradient.
 Tensor logical_and(const Operand& a, const Operand& b);
 Tensor logical_or(const Operand& a, const Operand& b);
 Tensor logical_xor(const Operand& a, const Operand& b);

@@ -97,7 +97,7 @@ struct XLogY : Binary<XLogY> {
   static Tensor rule_b(const Tensor& g, const Tensor& a, const Tensor& b, const Tensor&) { return scale(g, value_at_kink(a == 0, 0, binary<LogSlope>(a, b))); }
 };
 
-/// Of whole numbers: INT64_MIN by -1 has no quotient, but a remainder.
+/// The remainder of whole numbers: INT64_MIN by -1 has no quotient, but a remainder.
 template <class T, class F>
 T integer_remainder(T a, T b, F sign_of) {
   if (b == 0 || b == -1) return 0;

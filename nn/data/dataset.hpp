@@ -31,7 +31,7 @@ struct Split {
 };
 
 /// Parts the rows at random: a share of `test_share` (rounded to whole rows) to test with and the others to train with.
-/// The same seed gives the same parts. Throws std::invalid_argument unless 0 < test_share < 1 and each part gets a row.
+/// A seed always gives the same parts. Throws std::invalid_argument unless 0 < test_share < 1 and each part gets a row.
 Split train_test_split(const Dataset& data, double test_share = 0.25, std::uint64_t seed = 0);
 
 /// Options of `DataLoader`.

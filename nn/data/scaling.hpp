@@ -8,7 +8,7 @@ namespace xgrad::nn {
 /// `Normalize`) and apply it to whatever the model is to see.
 class Scaling {
  public:
-  /// Of known figures, say those stored with a model. `shift` and `scale` broadcast over the data.
+  /// Takes known figures, say those stored with a model. `shift` and `scale` broadcast over the data.
   /// Throws std::invalid_argument when a scale is 0 or anything is not finite.
   Scaling(Tensor shift, Tensor scale, double offset = 0);
 

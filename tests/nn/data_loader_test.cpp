@@ -6,37 +6,13 @@
 #include <limits>
 #include <nn/nn.hpp>
 #include <string>
+#include <tests/support/data_files.hpp>
 #include <vector>
 
 namespace {
 
 using namespace xgrad;
-
-template <class T>
-std::vector<T> values(const Tensor& x) {
-  const auto array = x.array<T>();
-  return {array.begin(), array.end()};
-}
-
-/// What `f` throws, which must be an `Error`.
-template <class Error, class F>
-std::string message(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("another kind of exception: ") + error.what();
-  }
-  return "nothing thrown";
-}
-
-testing::AssertionResult contains(const std::string& text, const std::vector<std::string>& parts) {
-  for (const auto& part : parts)
-    if (text.find(part) == text.npos)
-      return testing::AssertionFailure() << "\"" << text << "\" lacks \"" << part << "\"";
-  return testing::AssertionSuccess();
-}
+using namespace xgrad::test;
 
 /// Row i holds i and 100 i, its target i.
 nn::Dataset numbered(std::int64_t rows) {
